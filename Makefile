@@ -1,0 +1,50 @@
+# ngx_scim: see README.md.  Everything that is built goes below build/.
+CC       ?= cc
+CFLAGS   ?= -O2 -g
+WARNINGS  = -std=c11 -Wall -Wextra -Werror
+B         = build
+CPPFLAGS += -D_GNU_SOURCE -Ingx_module/scim -Isidecar -I$(B)/generated
+CORE_PKG  = jansson libutf8proc libcrypto
+SIDE_PKG  = $(CORE_PKG) hiredis libcurl
+
+CORE_SRC  = $(wildcard ngx_module/scim/*.c) $(B)/generated/scim_embedded.c
+CORE_OBJ  = $(CORE_SRC:%.c=$(B)/obj/%.o)
+# the two programs of sidecar/ share everything but their main file
+SIDE_MAIN = sidecar/main.c sidecar/scimctl.c
+SIDE_SRC  = $(filter-out $(SIDE_MAIN),$(wildcard sidecar/*.c))
+SIDE_OBJ  = $(SIDE_SRC:%.c=$(B)/obj/%.o)
+TESTS     = $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
+
+all: $(B)/scim-sidecar $(B)/scimctl
+
+$(B)/generated/scim_embedded.c: conf/embed.sh $(wildcard conf/redis/*.lua) \
+    $(wildcard conf/schemas/*.json)
+	@conf/embed.sh $(B)/generated
+	@touch $@
+
+$(B)/generated/scim_embedded.h: $(B)/generated/scim_embedded.c
+
+$(B)/obj/%.o: %.c $(B)/generated/scim_embedded.h
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(WARNINGS) -fPIC -MMD -MP -c -o $@ $<
+
+$(B)/scim-sidecar: $(B)/obj/sidecar/main.o $(SIDE_OBJ) $(CORE_OBJ)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $$(pkg-config --libs $(SIDE_PKG)) -lm
+
+$(B)/scimctl: $(B)/obj/sidecar/scimctl.o $(SIDE_OBJ) $(CORE_OBJ)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $$(pkg-config --libs $(SIDE_PKG)) -lm
+
+# unit tests: one program a file, linked with the core and the sidecar's parts
+$(B)/tests/test_%: tests/test_%.c $(CORE_OBJ) $(SIDE_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) $(WARNINGS) $(LDFLAGS) -MMD -MP -o $@ $< \
+	    $(SIDE_OBJ) $(CORE_OBJ) $$(pkg-config --libs $(SIDE_PKG)) -lcmocka -lm
+
+unit: $(TESTS)
+	CMOCKA_MESSAGE_OUTPUT=TAP prove -e '' $(TESTS)
+
+clean:
+	rm -rf $(B)
+
+.PHONY: all unit clean
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

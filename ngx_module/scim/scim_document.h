@@ -1,0 +1,54 @@
+#ifndef SCIM_DOCUMENT_H
+#define SCIM_DOCUMENT_H
+
+#include "scim_members.h"
+#include "scim_schema.h"
+
+/*
+ * The canonical document: what is stored.  A JSON object with `schemas`
+ * first, then `id`, then attributes in schema order with the schema's
+ * spelling, then extension containers; no nulls, no empty arrays or objects;
+ * never `meta`, `groups`, `members` or `password` (meta lives in the record
+ * header, memberships in their own keys, passwords nowhere).  Users always
+ * have `active`.
+ */
+
+typedef enum {
+    SCIM_DOCUMENT_CREATE, /* POST */
+    SCIM_DOCUMENT_REPLACE /* PUT */
+} scim_document_mode_t;
+
+/*
+ * POST or PUT body to canonical document.  `current` is the stored document
+ * for REPLACE (NULL for CREATE), `id` the resource's id (text).  On success
+ * *document is a new reference and *members (initialised by the caller) says
+ * what happens to the memberships.  On failure false, *error set, outputs
+ * untouched.  Implements RFC 7644 sections 3.3 and 3.5.1 and the "becomes"
+ * column of the reference's section 6.1, 6.2, 6.4.
+ */
+bool scim_document_normalize(const scim_resource_type_t *type,
+    scim_document_mode_t mode, const json_t *body, const json_t *current,
+    const char *id, json_t **document, scim_members_t *members,
+    scim_lenient_t *lenient, scim_error_t *error)
+    __attribute__((warn_unused_result));
+
+/*
+ * Types one value by its attribute: the shared leaf of POST, PUT and PATCH.
+ * *out is a new reference; NULL with true means "unassigned".  `where` names
+ * the place in error texts ("emails[0].value").
+ */
+bool scim_value_normalize(const scim_attribute_t *attribute,
+    const json_t *value, const char *where, json_t **out,
+    scim_lenient_t *lenient, scim_error_t *error)
+    __attribute__((warn_unused_result));
+
+/*
+ * Puts any document that was changed in place back into canonical form:
+ * order, empties, `schemas`, primary exclusivity; checks what is required.
+ * *document is replaced by a new reference.  Used after PATCH.
+ */
+bool scim_document_finish(const scim_resource_type_t *type, const char *id,
+    json_t **document, scim_error_t *error)
+    __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,49 @@
+#ifndef SCIM_LENIENT_H
+#define SCIM_LENIENT_H
+
+/*
+ * Deviations of known clients that were accepted and normalized, one entry a
+ * rule.  Counted so that operators see who sends what.
+ */
+#define SCIM_LENIENT_RULES(X)                                                 \
+    X(OP_CASE, "L-01") X(KEY_CASE, "L-02") X(OP_MEMBER, "L-03")               \
+    X(SCHEMAS_MISSING, "L-04") X(NO_OPERATIONS, "L-05")                       \
+    X(BOOLEAN_TEXT, "L-06") X(ACTIVE_EMPTY, "L-07")                           \
+    X(NUMBER_FOR_STRING, "L-08") X(STRING_FOR_NUMBER, "L-09")                 \
+    X(NULL_ENTRY, "L-09a") X(SINGLE_FOR_ARRAY, "L-09b")                       \
+    X(MEMBERS_VALUE_LIST, "L-10") X(MEMBERS_FILTER_FORM, "L-11a")             \
+    X(MEMBERS_NULL, "L-17") X(MEMBERS_NESTED, "L-19a")                        \
+    X(MEMBERS_FORM, "L-19b") X(MEMBERS_REF, "L-19c")                          \
+    X(UNQUOTED_LITERAL, "L-20") X(SINGLE_QUOTED, "L-21")                      \
+    X(EMPTY_PATH, "L-25") X(DOTTED_KEY, "L-26") X(URN_KEY, "L-27")            \
+    X(FILTER_KEY, "L-28") X(VALUE_AS_TEXT, "L-29")                            \
+    X(ELEMENT_CREATED, "L-30") X(ROLE_AS_TEXT, "L-34")                        \
+    X(ROLE_DISPLAY_NAME, "L-35") X(NO_FILTER_SUB, "L-36")                     \
+    X(MANAGER_FORM, "L-38") X(EMPTY_UNASSIGNS, "L-39")                        \
+    X(REMOVE_VALUE, "L-39b") X(TWO_PRIMARY, "L-40")                           \
+    X(UNKNOWN_EXTENSION, "L-42") X(UNKNOWN_KEY, "L-43")                       \
+    X(READ_ONLY, "L-44") X(SCHEMAS_FORM, "L-46")                              \
+    X(EXTENSION_UNLISTED, "L-47") X(EXTENSION_TOP_LEVEL, "L-48")              \
+    X(PASSWORD, "L-60") X(NAME_AS_TEXT, "L-63")
+
+typedef enum {
+#define SCIM_LENIENT_ENUM(name, rule) SCIM_LENIENT_##name,
+    SCIM_LENIENT_RULES(SCIM_LENIENT_ENUM)
+#undef SCIM_LENIENT_ENUM
+    SCIM_LENIENT_COUNT
+} scim_lenient_rule_t;
+
+typedef struct {
+    unsigned count[SCIM_LENIENT_COUNT];
+} scim_lenient_t;
+
+/* *lenient may be NULL. */
+static inline void
+scim_lenient_note(scim_lenient_t *lenient, scim_lenient_rule_t rule)
+{
+    if (lenient) {
+        lenient->count[rule]++;
+    }
+}
+
+#endif

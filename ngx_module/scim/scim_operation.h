@@ -1,0 +1,156 @@
+#ifndef SCIM_OPERATION_H
+#define SCIM_OPERATION_H
+
+#include <stdint.h>
+
+#include "scim_buffer.h"
+#include "scim_error.h"
+#include "scim_lenient.h"
+#include "scim_reply.h"
+#include "scim_schema.h"
+
+/*
+ * One HTTP request as a pure state machine.  An operation says which Redis
+ * command it wants next; whoever owns the sockets (nginx module, scimctl, a
+ * unit test) sends it and feeds the reply back, until the operation is done:
+ *
+ *     step = scim_operation_start(operation);
+ *     while (step == SCIM_STEP_SEND) {
+ *         send(&operation->command); ... wait ...
+ *         step = scim_operation_reply(operation, &reply);
+ *     }
+ *     send operation->response
+ *
+ * No I/O, no clock, no randomness: time and ids come in with the request.
+ */
+typedef enum { SCIM_STEP_SEND, SCIM_STEP_DONE } scim_step_t;
+
+typedef enum {
+    SCIM_METHOD_GET,
+    SCIM_METHOD_HEAD,
+    SCIM_METHOD_POST,
+    SCIM_METHOD_PUT,
+    SCIM_METHOD_PATCH,
+    SCIM_METHOD_DELETE,
+    SCIM_METHOD_OPTIONS,
+    SCIM_METHOD_OTHER
+} scim_method_t;
+
+typedef enum {
+    SCIM_ROLE_NONE,
+    SCIM_ROLE_SCIM,
+    SCIM_ROLE_VIEWER,
+    SCIM_ROLE_ADMIN,
+    SCIM_ROLE_OWNER
+} scim_role_t;
+
+typedef struct {
+    const char *text;
+    size_t      len;
+} scim_text_t;
+
+/* What a token says about its bearer. */
+typedef struct {
+    char        workspace[64];
+    char        token_id[40];
+    char        actor[128]; /* the token's name; goes into events and audit */
+    scim_role_t role;
+    unsigned    shard;
+    int64_t     expires; /* ms; 0 = never */
+} scim_principal_t;
+
+/* Settings that all requests share; owned by the glue, outlives requests. */
+typedef struct {
+    const scim_schemas_t *schemas;
+    scim_text_t           base_url; /* "https://h/scim/v2", no trailing slash */
+    unsigned              shard_count;
+    size_t                body_max;      /* bytes */
+    long long             backlog_max;   /* events that may wait; 0 = no limit */
+    unsigned              page_size;     /* default count of a list */
+    unsigned              page_size_max; /* filter.maxResults */
+} scim_service_t;
+
+/* All text is borrowed and must outlive the operation. */
+typedef struct {
+    scim_method_t           method;
+    scim_text_t             path;  /* decoded, below the mount: "/Users/1" */
+    scim_text_t             query; /* raw, without '?' */
+    scim_text_t             content_type;
+    scim_text_t             accept;
+    scim_text_t             if_match;
+    scim_text_t             if_none_match;
+    scim_text_t             body;
+    const scim_principal_t *principal;
+    scim_text_t             transaction; /* txn */
+    scim_text_t             dataset;     /* id the glue expects; may be empty */
+    int64_t                 now;         /* ms, local clock */
+    int64_t                 deadline;    /* ms on Redis' clock; 0 = none */
+    unsigned char           random[64];  /* fresh random bytes */
+} scim_request_t;
+
+typedef struct {
+    size_t       argc;
+    const char **argv; /* owned by the operation, valid until the next step */
+    size_t      *argv_len;
+} scim_command_t;
+
+typedef struct {
+    int           status;
+    const char   *content_type; /* static text; NULL = no body */
+    scim_buffer_t body;
+    char          etag[32];      /* "" = none */
+    char          location[512]; /* "" = none */
+    const char   *allow;         /* static text or NULL */
+    unsigned      retry_after;   /* seconds, 0 = none */
+    bool          challenge;     /* send WWW-Authenticate: Bearer */
+} scim_response_t;
+
+typedef struct scim_operation_s scim_operation_t;
+
+/*
+ * The public head of an operation.  Each family of endpoints (resources,
+ * discovery, admin) embeds it as its first member and sets `next`.
+ */
+struct scim_operation_s {
+    const scim_service_t *service;
+    const scim_request_t *request;
+    scim_command_t        command;
+    scim_response_t       response;
+    scim_lenient_t        lenient;
+    scim_step_t (*next)(scim_operation_t *operation,
+        const scim_reply_t *reply);
+    void (*destroy)(scim_operation_t *operation);
+};
+
+/*
+ * Routes a request below the SCIM mount (or the admin mount) to its family.
+ * NULL only when memory is gone.  Neither reads nor checks anything that
+ * needs Redis.
+ */
+scim_operation_t *scim_operation_new(const scim_service_t *service,
+    const scim_request_t *request);
+scim_operation_t *scim_admin_operation_new(const scim_service_t *service,
+    const scim_request_t *request);
+void scim_operation_free(scim_operation_t *operation);
+
+scim_step_t scim_operation_start(scim_operation_t *operation);
+scim_step_t scim_operation_reply(scim_operation_t *operation,
+    const scim_reply_t *reply);
+
+/*
+ * For families: ends with an error, in the family's error shape. Returns
+ * SCIM_STEP_DONE.
+ */
+scim_step_t scim_operation_fail(scim_operation_t *operation,
+    const scim_error_t *error);
+
+/*
+ * For families: maps replies that every function can give (errors of Redis,
+ * EXPIRED, DATASET, BACKLOG; conf/redis/PROTOCOL.md) to a status (503 with
+ * Retry-After, or 500).  True when the reply was one of those and the
+ * response is complete.
+ */
+bool scim_operation_refused(scim_operation_t *operation,
+    const scim_reply_t *reply);
+
+#endif

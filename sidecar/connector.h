@@ -1,0 +1,78 @@
+#ifndef SIDECAR_CONNECTOR_H
+#define SIDECAR_CONNECTOR_H
+
+#include "loop.h"
+#include "scim_app.h"
+
+/*
+ * One call of work against an app.  The engine owns the task and keeps it
+ * alive until `done` was called, exactly once, never from inside
+ * connector_run().
+ */
+typedef enum { TASK_INVITE, TASK_ROLE, TASK_REMOVE } task_kind_t;
+
+typedef struct {
+    const char *key;   /* Idempotency-Key: the task's id */
+    task_kind_t kind;
+    unsigned    attempt; /* 1 = first */
+    bool        unknown; /* an earlier call may have taken effect: look first */
+    bool        accepted; /* the invite was accepted: `remove`, not `cancel` */
+    const scim_app_t *app;
+    const char *workspace;
+    struct {
+        const char *id, *email, *user_name, *display_name, *given_name,
+            *family_name; /* "" when unknown, never NULL */
+    } user;
+    struct {
+        const char *role;        /* owner | collaborator */
+        const char *access_role; /* the app's own word */
+    } grant;
+    const char *member_id; /* the app's id of the person; "" when unknown */
+    const char *join_url;  /* "" when there is none */
+} connector_task_t;
+
+typedef enum {
+    OUTCOME_DONE,    /* the app said so */
+    OUTCOME_RETRY,   /* definitely not done: again after `retry_after_ms` */
+    OUTCOME_UNKNOWN, /* may have been done: look up, then again */
+    OUTCOME_DEAD,    /* the app refused for good: dead letter */
+    OUTCOME_MANUAL   /* the connector has no such verb: a person does it */
+} outcome_kind_t;
+
+typedef struct {
+    outcome_kind_t kind;
+    int64_t     retry_after_ms; /* < 0: the caller's own backoff decides */
+    int         status;         /* HTTP status, 0 = none */
+    const char *body;           /* first 1024 bytes of the answer, UTF-8 safe */
+    size_t      body_len;
+    const char *member_id;      /* learned; "" = nothing new */
+    const char *reason;         /* short, for people; no secrets, no PII */
+} connector_outcome_t;
+
+typedef void (*connector_done_pt)(void *data,
+    const connector_outcome_t *outcome);
+
+typedef struct connectors_s connectors_t;
+
+typedef struct {
+    scim_app_policy_t policy;
+    const char       *ca_file;    /* NULL = the system's */
+    unsigned          calls_max;  /* calls in flight over all apps */
+} connectors_conf_t;
+
+connectors_t *connectors_new(loop_t *loop, const connectors_conf_t *conf);
+
+/* Ends every call still running without calling `done`. */
+void connectors_free(connectors_t *connectors);
+
+/*
+ * Starts the work of a task.  Per-app concurrency and rate are the
+ * dispatcher's business, not this one's.  False when it could not even be
+ * queued (memory): then `done` is never called.
+ */
+bool connector_run(connectors_t *connectors, const connector_task_t *task,
+    connector_done_pt done, void *data);
+
+unsigned connectors_running(const connectors_t *connectors);
+
+#endif
