@@ -1,0 +1,645 @@
+#include "scim_document.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "scim_fold.h"
+
+#define ATTRIBUTE_MAX 128 /* top-level attributes of one schema */
+#define EXTENSION_MAX 8
+
+/*
+ * Raw or typed values on their way into a document, by position in the
+ * schema.  All references are owned.
+ */
+typedef struct {
+    const scim_resource_type_t *type;
+    json_t                     *external_id;
+    json_t                     *core[ATTRIBUTE_MAX];
+    json_t                     *extension[EXTENSION_MAX][ATTRIBUTE_MAX];
+} slots_t;
+
+typedef struct {
+    slots_t         slots;
+    const json_t   *members; /* borrowed; NULL = not named */
+    scim_lenient_t *lenient;
+    scim_error_t   *error;
+} collector_t;
+
+
+static void
+free_slots(slots_t *slots)
+{
+    json_decref(slots->external_id);
+    for (size_t i = 0; i < slots->type->schema->attribute_count; i++) {
+        json_decref(slots->core[i]);
+    }
+    for (size_t e = 0; e < slots->type->extension_count; e++) {
+        for (size_t i = 0; i < slots->type->extensions[e]->attribute_count;
+             i++)
+        {
+            json_decref(slots->extension[e][i]);
+        }
+    }
+}
+
+
+/* The slot of an attribute, or NULL for one that has none (id, meta). */
+static json_t **
+slot_of(slots_t *slots, const scim_attribute_t *attribute)
+{
+    const scim_resource_type_t *type = slots->type;
+
+    if (attribute->schema == NULL) {
+        return strcmp(attribute->name, "externalId") == 0
+            ? &slots->external_id : NULL;
+    }
+    if (attribute->schema == type->schema) {
+        return &slots->core[attribute - type->schema->attributes];
+    }
+    for (size_t e = 0; e < type->extension_count && e < EXTENSION_MAX; e++) {
+        if (type->extensions[e] == attribute->schema) {
+            return &slots->extension[e]
+                [attribute - type->extensions[e]->attributes];
+        }
+    }
+    return NULL;
+}
+
+
+static bool
+is_members(const collector_t *collector, const scim_attribute_t *attribute)
+{
+    return attribute->schema == collector->slots.type->schema
+        && strcmp(attribute->name, "members") == 0
+        && strcmp(collector->slots.type->key_word, "group") == 0;
+}
+
+
+static bool
+collect_value(collector_t *collector, const scim_attribute_t *attribute,
+    const json_t *value)
+{
+    json_t  *typed = NULL;
+    json_t **slot = slot_of(&collector->slots, attribute);
+
+    if (is_members(collector, attribute)) {
+        collector->members = value;
+        return true;
+    }
+    if (attribute->mutability == SCIM_READ_ONLY || slot == NULL) {
+        scim_lenient_note(collector->lenient, SCIM_LENIENT_READ_ONLY);
+        return true;
+    }
+    if (attribute->mutability == SCIM_WRITE_ONLY) {
+        scim_lenient_note(collector->lenient, SCIM_LENIENT_PASSWORD);
+        return true;
+    }
+    if (!scim_value_normalize(attribute, value, attribute->name, &typed,
+            collector->lenient, collector->error))
+    {
+        return false;
+    }
+    json_decref(*slot);
+    *slot = typed;
+    return true;
+}
+
+
+static bool
+collect_container(collector_t *collector, const scim_schema_t *schema,
+    const json_t *container)
+{
+    json_t     *value;
+    const char *key;
+
+    if (json_is_null(container)) {
+        return true;
+    }
+    if (!json_is_object(container)) {
+        return scim_error_set(collector->error, 400,
+            SCIM_ERROR_INVALID_VALUE, "%.120s must be an object", schema->id);
+    }
+    json_object_foreach((json_t *) container, key, value) {
+        const scim_attribute_t *attribute = scim_resource_type_attribute(
+            collector->slots.type, schema->id, schema->id_len, key,
+            strlen(key));
+
+        if (attribute == NULL) {
+            scim_lenient_note(collector->lenient, SCIM_LENIENT_UNKNOWN_KEY);
+        } else if (!collect_value(collector, attribute, value)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+
+/* "URN:attribute" or "URN:attribute.sub" as a flat key: reference L-27. */
+static bool
+collect_flat(collector_t *collector, const char *key, const json_t *value)
+{
+    bool                    ok;
+    json_t                 *wrapped;
+    const char             *colon = strrchr(key, ':');
+    const char             *name = colon + 1;
+    size_t                  len = strcspn(name, ".");
+    const scim_attribute_t *sub, *attribute = scim_resource_type_attribute(
+        collector->slots.type, key, (size_t) (colon - key), name, len);
+
+    if (attribute == NULL) {
+        scim_lenient_note(collector->lenient, SCIM_LENIENT_UNKNOWN_EXTENSION);
+        return true;
+    }
+    scim_lenient_note(collector->lenient, SCIM_LENIENT_URN_KEY);
+    if (name[len] == '\0') {
+        return collect_value(collector, attribute, value);
+    }
+    sub = scim_attribute_sub(attribute, name + len + 1,
+        strlen(name + len + 1));
+    if (sub == NULL) {
+        scim_lenient_note(collector->lenient, SCIM_LENIENT_UNKNOWN_KEY);
+        return true;
+    }
+    wrapped = json_pack("{sO}", sub->name, value);
+    ok = wrapped && collect_value(collector, attribute, wrapped);
+    json_decref(wrapped);
+    return ok;
+}
+
+
+/* Entra's legacy form puts extension attributes at top level: L-48. */
+static const scim_attribute_t *
+extension_attribute(const scim_resource_type_t *type, const char *key)
+{
+    for (size_t e = 0; e < type->extension_count; e++) {
+        const scim_attribute_t *attribute = scim_resource_type_attribute(type,
+            type->extensions[e]->id, type->extensions[e]->id_len, key,
+            strlen(key));
+
+        if (attribute) {
+            return attribute;
+        }
+    }
+    return NULL;
+}
+
+
+static bool
+collect_urn(collector_t *collector, const char *key, const json_t *value)
+{
+    const scim_resource_type_t *type = collector->slots.type;
+    const scim_schema_t        *schema;
+
+    schema = scim_resource_type_extension(type, key, strlen(key));
+    if (schema == NULL
+        && scim_name_equal(key, strlen(key), type->schema->id,
+            type->schema->id_len))
+    {
+        schema = type->schema;
+    }
+    return schema ? collect_container(collector, schema, value)
+                  : collect_flat(collector, key, value);
+}
+
+
+static bool
+collect_member(collector_t *collector, const char *key, const json_t *value)
+{
+    size_t                  len = strlen(key);
+    const scim_attribute_t *attribute;
+
+    if (len > 4 && scim_name_equal(key, 4, "urn:", 4)) {
+        return collect_urn(collector, key, value);
+    }
+    attribute = scim_resource_type_attribute(collector->slots.type, NULL, 0,
+        key, len);
+    if (attribute == NULL) {
+        attribute = extension_attribute(collector->slots.type, key);
+        if (attribute == NULL) {
+            scim_lenient_note(collector->lenient, SCIM_LENIENT_UNKNOWN_KEY);
+            return true;
+        }
+        scim_lenient_note(collector->lenient,
+            SCIM_LENIENT_EXTENSION_TOP_LEVEL);
+    } else if (strcmp(attribute->name, key) != 0) {
+        scim_lenient_note(collector->lenient, SCIM_LENIENT_KEY_CASE);
+    }
+    if (attribute->schema == NULL && strcmp(attribute->name, "schemas") == 0) {
+        return true; /* checked before, rebuilt from what is there */
+    }
+    return collect_value(collector, attribute, value);
+}
+
+
+/* Misspelt or foreign URNs that known clients send: reference L-46. */
+static bool
+tolerated_urn(const scim_resource_type_t *type, const char *urn)
+{
+    static const char *const prefixes[] = {
+        "urn:scim:schemas:", "urn:ietf:params:scim:schemas:extension:",
+        "http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/"
+    };
+    size_t colon = type->schema->id_len - strlen(type->name) - 1;
+
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+        if (scim_name_equal(urn, strnlen(urn, strlen(prefixes[i])),
+                prefixes[i], strlen(prefixes[i])))
+        {
+            return true;
+        }
+    }
+    /* "...:core:2.0User" */
+    return strlen(urn) == type->schema->id_len - 1
+        && scim_name_equal(urn, colon, type->schema->id, colon)
+        && scim_name_equal(urn + colon, strlen(urn + colon), type->name,
+            strlen(type->name));
+}
+
+
+static bool
+check_urn(const scim_resource_type_t *type, const json_t *urn, bool *named,
+    scim_lenient_t *lenient, scim_error_t *error)
+{
+    static const char base[] = "urn:ietf:params:scim:schemas:core:2.0:";
+    size_t            len = json_string_length(urn);
+    const char       *text = json_string_value(urn);
+
+    if (text == NULL) {
+        return scim_error_set(error, 400, SCIM_ERROR_INVALID_SYNTAX,
+            "schemas must be an array of strings");
+    }
+    if (scim_name_equal(text, len, type->schema->id, type->schema->id_len)
+        || scim_resource_type_extension(type, text, len))
+    {
+        *named = true;
+    } else if (tolerated_urn(type, text)) {
+        scim_lenient_note(lenient, SCIM_LENIENT_SCHEMAS_FORM);
+        *named = true;
+    } else if (scim_name_equal(text, strnlen(text, sizeof(base) - 1), base,
+                   sizeof(base) - 1))
+    {
+        return scim_error_set(error, 400, SCIM_ERROR_INVALID_SYNTAX,
+            "schemas names another resource type than %s", type->name);
+    } else {
+        scim_lenient_note(lenient, SCIM_LENIENT_SCHEMAS_FORM);
+    }
+    return true;
+}
+
+
+static bool
+check_schemas(const scim_resource_type_t *type, const json_t *body,
+    scim_lenient_t *lenient, scim_error_t *error)
+{
+    bool        named = false;
+    size_t      i;
+    json_t     *value, *urn, *schemas = NULL;
+    const char *key;
+
+    json_object_foreach((json_t *) body, key, value) {
+        if (scim_name_equal(key, strlen(key), "schemas", 7)) {
+            schemas = value;
+        }
+    }
+    if (schemas == NULL || json_is_null(schemas)
+        || (json_is_array(schemas) && json_array_size(schemas) == 0))
+    {
+        scim_lenient_note(lenient, SCIM_LENIENT_SCHEMAS_FORM);
+        return true;
+    }
+    if (!json_is_array(schemas)) {
+        return scim_error_set(error, 400, SCIM_ERROR_INVALID_SYNTAX,
+            "schemas must be an array of strings");
+    }
+    json_array_foreach(schemas, i, urn) {
+        if (!check_urn(type, urn, &named, lenient, error)) {
+            return false;
+        }
+    }
+    if (!named) {
+        return scim_error_set(error, 400, SCIM_ERROR_INVALID_SYNTAX,
+            "schemas names no schema of a %s", type->name);
+    }
+    return true;
+}
+
+
+static bool
+check_required(const slots_t *slots, scim_error_t *error)
+{
+    const scim_schema_t *schema = slots->type->schema;
+
+    for (size_t i = 0; i < schema->attribute_count; i++) {
+        if (schema->attributes[i].required && slots->core[i] == NULL) {
+            return scim_error_set(error, 400, SCIM_ERROR_INVALID_VALUE,
+                "%s is required and must not be empty",
+                schema->attributes[i].name);
+        }
+    }
+    return true;
+}
+
+
+static json_t *
+assemble_extension(const scim_schema_t *schema, json_t *const *values)
+{
+    json_t *container = json_object();
+
+    for (size_t i = 0; i < schema->attribute_count; i++) {
+        if (values[i]) {
+            json_object_set_nocheck(container, schema->attributes[i].name,
+                values[i]);
+        }
+    }
+    if (json_object_size(container) == 0) {
+        json_decref(container);
+        return NULL;
+    }
+    return container;
+}
+
+
+static json_t *
+assemble(const slots_t *slots, const char *id)
+{
+    const scim_schema_t *schema = slots->type->schema;
+    json_t              *document = json_object(), *schemas = json_array();
+
+    json_array_append_new(schemas, json_stringn(schema->id, schema->id_len));
+    json_object_set_new_nocheck(document, "schemas", schemas);
+    json_object_set_new_nocheck(document, "id", json_string(id));
+    if (slots->external_id) {
+        json_object_set_nocheck(document, "externalId", slots->external_id);
+    }
+    for (size_t i = 0; i < schema->attribute_count; i++) {
+        if (slots->core[i]) {
+            json_object_set_nocheck(document, schema->attributes[i].name,
+                slots->core[i]);
+        }
+    }
+    for (size_t e = 0; e < slots->type->extension_count; e++) {
+        const scim_schema_t *extension = slots->type->extensions[e];
+        json_t *container = assemble_extension(extension,
+            slots->extension[e]);
+
+        if (container) {
+            json_array_append_new(schemas,
+                json_stringn(extension->id, extension->id_len));
+            json_object_set_new_nocheck(document, extension->id, container);
+        }
+    }
+    return document;
+}
+
+
+/* Takes over what a canonical document holds, as it is. */
+static void
+fill_slots(slots_t *slots, const json_t *document)
+{
+    json_t              *container;
+    const scim_schema_t *schema = slots->type->schema;
+
+    slots->external_id = json_incref(json_object_get(document, "externalId"));
+    for (size_t i = 0; i < schema->attribute_count; i++) {
+        slots->core[i] = json_incref(
+            json_object_get(document, schema->attributes[i].name));
+    }
+    for (size_t e = 0; e < slots->type->extension_count; e++) {
+        schema = slots->type->extensions[e];
+        container = json_object_get(document, schema->id);
+        for (size_t i = 0; i < schema->attribute_count; i++) {
+            slots->extension[e][i] = json_incref(
+                json_object_get(container, schema->attributes[i].name));
+        }
+    }
+}
+
+
+/* `active` is never unsaid: a PUT that leaves it out reactivates nobody. */
+static void
+default_active(slots_t *slots, const json_t *current)
+{
+    const scim_attribute_t *active = scim_schema_attribute(slots->type->schema,
+        "active", 6);
+    json_t                **slot = active ? slot_of(slots, active) : NULL;
+
+    if (slot && *slot == NULL) {
+        *slot = current ? json_incref(json_object_get(current, "active"))
+                        : NULL;
+        if (*slot == NULL) {
+            *slot = json_true();
+        }
+    }
+}
+
+
+/* RFC 7644 section 3.5.1: an immutable value, once set, must match. */
+static bool
+keep_immutable(json_t **slot, const scim_attribute_t *attribute,
+    const json_t *container, scim_error_t *error)
+{
+    json_t *old = json_object_get(container, attribute->name);
+
+    if (attribute->mutability != SCIM_IMMUTABLE || old == NULL) {
+        return true;
+    }
+    if (*slot && !json_equal(*slot, old)) {
+        return scim_error_set(error, 400, SCIM_ERROR_MUTABILITY,
+            "%s is immutable", attribute->name);
+    }
+    if (*slot == NULL) {
+        *slot = json_incref(old);
+    }
+    return true;
+}
+
+
+static bool
+keep_all_immutable(slots_t *slots, const json_t *current, scim_error_t *error)
+{
+    const scim_schema_t *schema = slots->type->schema;
+
+    for (size_t i = 0; i < schema->attribute_count; i++) {
+        if (!keep_immutable(&slots->core[i], &schema->attributes[i], current,
+                error))
+        {
+            return false;
+        }
+    }
+    for (size_t e = 0; e < slots->type->extension_count; e++) {
+        schema = slots->type->extensions[e];
+        for (size_t i = 0; i < schema->attribute_count; i++) {
+            if (!keep_immutable(&slots->extension[e][i],
+                    &schema->attributes[i],
+                    json_object_get(current, schema->id), error))
+            {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+
+/* The members of a POST or PUT; null and absence say nothing (L-17). */
+static bool
+take_members(const collector_t *collector, const char *id,
+    scim_members_t *members)
+{
+    bool    ok;
+    size_t  i;
+    json_t *element, *ids;
+
+    if (collector->members == NULL) {
+        return true;
+    }
+    if (json_is_null(collector->members)) {
+        scim_lenient_note(collector->lenient, SCIM_LENIENT_MEMBERS_NULL);
+        return true;
+    }
+    ids = json_array();
+    ok = scim_members_read(collector->members, ids, collector->lenient,
+        collector->error);
+    if (ok) {
+        ok = scim_members_replace(members);
+        json_array_foreach(ids, i, element) {
+            if (strcmp(json_string_value(element), id) == 0) {
+                ok = scim_error_set(collector->error, 400,
+                    SCIM_ERROR_INVALID_VALUE,
+                    "members[%zu] is the group itself", i);
+                break;
+            }
+            ok = ok && scim_members_add(members, json_string_value(element),
+                json_string_length(element));
+        }
+    }
+    json_decref(ids);
+    return ok;
+}
+
+
+static bool
+collect_body(collector_t *collector, const json_t *body)
+{
+    json_t     *value;
+    const char *key;
+
+    json_object_foreach((json_t *) body, key, value) {
+        if (!collect_member(collector, key, value)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+
+static bool
+fits(const scim_resource_type_t *type, scim_error_t *error)
+{
+    bool ok = type->schema->attribute_count <= ATTRIBUTE_MAX
+        && type->extension_count <= EXTENSION_MAX;
+
+    for (size_t e = 0; ok && e < type->extension_count; e++) {
+        ok = type->extensions[e]->attribute_count <= ATTRIBUTE_MAX;
+    }
+    return ok || scim_error_set(error, 500, SCIM_ERROR_NONE,
+        "the schemas of %s are too large", type->name);
+}
+
+
+bool
+scim_document_normalize(const scim_resource_type_t *type,
+    scim_document_mode_t mode, const json_t *body, const json_t *current,
+    const char *id, json_t **document, scim_members_t *members,
+    scim_lenient_t *lenient, scim_error_t *error)
+{
+    bool        ok = false;
+    collector_t collector;
+
+    if (!json_is_object(body)) {
+        return scim_error_set(error, 400, SCIM_ERROR_INVALID_SYNTAX,
+            "the body must be a JSON object");
+    }
+    if (!fits(type, error) || !check_schemas(type, body, lenient, error)) {
+        return false;
+    }
+    memset(&collector, 0, sizeof(collector));
+    collector.slots.type = type;
+    collector.lenient = lenient;
+    collector.error = error;
+    if (collect_body(&collector, body)
+        && (mode == SCIM_DOCUMENT_CREATE
+            || keep_all_immutable(&collector.slots, current, error))
+        && check_required(&collector.slots, error)
+        && take_members(&collector, id, members))
+    {
+        default_active(&collector.slots, current);
+        *document = assemble(&collector.slots, id);
+        ok = *document != NULL;
+    }
+    free_slots(&collector.slots);
+    return ok;
+}
+
+
+/* Drops what unassigned values leave behind; true when nothing is left. */
+static bool
+prune(json_t *value)
+{
+    void       *next;
+    size_t      i;
+    json_t     *inner;
+    const char *key;
+
+    if (json_is_object(value)) {
+        json_object_foreach_safe(value, next, key, inner) {
+            if (prune(inner)) {
+                json_object_del(value, key);
+            }
+        }
+        return json_object_size(value) == 0;
+    }
+    if (json_is_array(value)) {
+        for (i = json_array_size(value); i-- > 0; ) {
+            if (prune(json_array_get(value, i))) {
+                json_array_remove(value, i);
+            }
+        }
+        return json_array_size(value) == 0;
+    }
+    return json_is_null(value);
+}
+
+
+bool
+scim_document_finish(const scim_resource_type_t *type, const char *id,
+    json_t **document, scim_error_t *error)
+{
+    bool     ok = false;
+    json_t  *finished;
+    slots_t *slots;
+
+    if (!fits(type, error)) {
+        return false;
+    }
+    slots = calloc(1, sizeof(*slots));
+    if (slots == NULL) {
+        return scim_error_set(error, 500, SCIM_ERROR_NONE, "no memory");
+    }
+    slots->type = type;
+    prune(*document);
+    fill_slots(slots, *document);
+    if (check_required(slots, error)) {
+        default_active(slots, NULL);
+        finished = assemble(slots, id);
+        if (finished) {
+            json_decref(*document);
+            *document = finished;
+            ok = true;
+        }
+    }
+    free_slots(slots);
+    free(slots);
+    return ok;
+}
