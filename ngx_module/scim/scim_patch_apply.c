@@ -1,0 +1,623 @@
+#include <string.h>
+
+#include "scim_fold.h"
+#include "scim_patch_internal.h"
+
+
+static bool
+no_target(patch_t *patch)
+{
+    return scim_error_set(patch->error, 400, SCIM_ERROR_NO_TARGET,
+        "no value matches the path's filter");
+}
+
+
+static bool
+mutability(patch_t *patch, const scim_attribute_t *attribute)
+{
+    return scim_error_set(patch->error, 400, SCIM_ERROR_MUTABILITY,
+        "%s cannot be changed so", attribute->name);
+}
+
+
+bool
+patch_unassigns(const json_t *value)
+{
+    const json_t *inner;
+
+    if (json_is_null(value)
+        || (json_is_string(value) && json_string_length(value) == 0))
+    {
+        return true;
+    }
+    inner = json_object_get(value, "value");
+    return json_object_size(value) == 1 && inner && patch_unassigns(inner);
+}
+
+
+/* Where the attribute lives: the document or an extension's container. */
+static json_t *
+holder(patch_t *patch, const scim_path_t *path, bool make)
+{
+    json_t *container;
+
+    if (path->extension == NULL) {
+        return patch->document;
+    }
+    container = json_object_get(patch->document, path->extension->id);
+    if (container == NULL && make) {
+        container = json_object();
+        json_object_set_new(patch->document, path->extension->id, container);
+    }
+    return container;
+}
+
+
+/* Sets (value != NULL, stolen) or unassigns; minds immutable ones. */
+static bool
+assign(patch_t *patch, json_t *object, const scim_attribute_t *attribute,
+    json_t *value)
+{
+    json_t *old = json_object_get(object, attribute->name);
+
+    if (attribute->mutability == SCIM_IMMUTABLE && old
+        && !(value && json_equal(old, value)))
+    {
+        json_decref(value);
+        return mutability(patch, attribute);
+    }
+    if (value == NULL) {
+        json_object_del(object, attribute->name);
+        return true;
+    }
+    return json_object_set_new(object, attribute->name, value) == 0;
+}
+
+
+static bool
+typed(patch_t *patch, const scim_attribute_t *attribute, const json_t *value,
+    json_t **out)
+{
+    if (value == NULL) {
+        return scim_error_set(patch->error, 400, SCIM_ERROR_INVALID_VALUE,
+            "%s: the operation has no value", attribute->name);
+    }
+    if (attribute->type == SCIM_BOOLEAN && attribute->parent == NULL
+        && strcmp(attribute->name, "active") == 0 && patch_unassigns(value))
+    {
+        return scim_error_set(patch->error, 400, SCIM_ERROR_INVALID_VALUE,
+            "active must be true or false");
+    }
+    return scim_value_normalize(attribute, value, attribute->name, out,
+        patch->lenient, patch->error);
+}
+
+
+/* Only one element of a multi-valued attribute is primary: the newest. */
+static void
+keep_primary(json_t *array, const json_t *winner)
+{
+    size_t  i;
+    json_t *element;
+
+    if (!json_is_true(json_object_get(winner, "primary"))) {
+        return;
+    }
+    json_array_foreach(array, i, element) {
+        if (element != winner
+            && json_is_true(json_object_get(element, "primary")))
+        {
+            json_object_set_new(element, "primary", json_false());
+        }
+    }
+}
+
+
+/* Does the element still say anything once a sub-attribute is cleared? */
+static bool
+insignificant(const json_t *element)
+{
+    json_t     *value;
+    const char *key;
+
+    json_object_foreach((json_t *) element, key, value) {
+        if (strcmp(key, "type") != 0 && strcmp(key, "primary") != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+
+/* Merges typed sub-attributes into a complex value; others stay. */
+static bool
+merge(patch_t *patch, const scim_attribute_t *attribute, json_t *target,
+    const json_t *value)
+{
+    json_t     *inner, *converted = NULL;
+    const char *key;
+
+    if (!scim_value_normalize(attribute, value, attribute->name, &converted,
+            patch->lenient, patch->error))
+    {
+        return false;
+    }
+    if (json_is_array(converted)) { /* a multi-valued attribute's element */
+        inner = json_incref(json_array_get(converted, 0));
+        json_decref(converted);
+        converted = inner;
+    }
+    /* what was named but is empty is unassigned */
+    json_object_foreach((json_t *) value, key, inner) {
+        const scim_attribute_t *sub = scim_attribute_sub(attribute, key,
+            strlen(key));
+
+        if (sub && patch_unassigns(inner)
+            && !assign(patch, target, sub, NULL))
+        {
+            json_decref(converted);
+            return false;
+        }
+    }
+    json_object_foreach(converted, key, inner) {
+        if (!assign(patch, target,
+                scim_attribute_sub(attribute, key, strlen(key)),
+                json_incref(inner)))
+        {
+            json_decref(converted);
+            return false;
+        }
+    }
+    json_decref(converted);
+    return true;
+}
+
+
+static bool
+append(patch_t *patch, json_t *object, const scim_attribute_t *attribute,
+    json_t *values)
+{
+    size_t  i, j;
+    json_t *element, *other, *array;
+
+    array = json_object_get(object, attribute->name);
+    if (array == NULL) {
+        return assign(patch, object, attribute, values);
+    }
+    json_array_foreach(values, i, element) {
+        bool known = false;
+
+        json_array_foreach(array, j, other) {
+            known = known || json_equal(other, element);
+        }
+        if (!known) {
+            json_array_append(array, element);
+            keep_primary(array, element);
+        }
+    }
+    json_decref(values);
+    return true;
+}
+
+
+/* add and replace on a whole attribute */
+static bool
+set_attribute(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
+    const json_t *value)
+{
+    json_t                 *object, *target, *converted = NULL;
+    const scim_attribute_t *attribute = path->attribute;
+
+    if (!typed(patch, attribute, value, &converted)) {
+        return false;
+    }
+    object = holder(patch, path, true);
+    if (converted && attribute->multi_valued && verb == PATCH_ADD) {
+        return append(patch, object, attribute, converted);
+    }
+    target = json_object_get(object, attribute->name);
+    if (attribute->type == SCIM_COMPLEX && !attribute->multi_valued && target
+        && json_is_object(value) && !patch_unassigns(value))
+    {
+        json_decref(converted);
+        return merge(patch, attribute, target, value);
+    }
+    if (converted == NULL && verb == PATCH_ADD && attribute->multi_valued) {
+        return true; /* adding nothing */
+    }
+    return assign(patch, object, attribute, converted);
+}
+
+
+/* remove with a list of values: those elements only (reference L-39b) */
+static bool
+remove_values(patch_t *patch, const scim_path_t *path, json_t *array,
+    const json_t *value)
+{
+    size_t  i, j;
+    json_t *wanted, *converted = NULL;
+
+    scim_lenient_note(patch->lenient, SCIM_LENIENT_REMOVE_VALUE);
+    if (!typed(patch, path->attribute, value, &converted)) {
+        return false;
+    }
+    if (converted == NULL) {
+        return scim_error_set(patch->error, 400, SCIM_ERROR_INVALID_VALUE,
+            "%s: remove with an empty value", path->attribute->name);
+    }
+    json_array_foreach(converted, i, wanted) {
+        for (j = json_array_size(array); j-- > 0; ) {
+            json_t *element = json_array_get(array, j);
+            json_t *key = json_object_get(wanted, "value");
+
+            if (key ? json_equal(json_object_get(element, "value"), key)
+                    : json_equal(element, wanted))
+            {
+                json_array_remove(array, j);
+            }
+        }
+    }
+    json_decref(converted);
+    return true;
+}
+
+
+static bool
+remove_attribute(patch_t *patch, const scim_path_t *path, const json_t *value)
+{
+    json_t *old, *object = holder(patch, path, false);
+
+    if (path->attribute->required) {
+        return mutability(patch, path->attribute);
+    }
+    old = json_object_get(object, path->attribute->name);
+    if (old == NULL) {
+        return true;
+    }
+    if (value && path->attribute->multi_valued && json_is_array(old)) {
+        return remove_values(patch, path, old, value);
+    }
+    return assign(patch, object, path->attribute, NULL);
+}
+
+
+/* One sub-attribute of one complex value */
+static bool
+set_sub(patch_t *patch, patch_verb_t verb, json_t *target,
+    const scim_attribute_t *sub, const json_t *value)
+{
+    json_t *converted = NULL;
+
+    if (sub->mutability == SCIM_READ_ONLY) {
+        return mutability(patch, sub);
+    }
+    if (verb != PATCH_REMOVE && !typed(patch, sub, value, &converted)) {
+        return false;
+    }
+    return assign(patch, target, sub, converted);
+}
+
+
+/* `emails.value` without a filter: which element is meant (L-36) */
+static bool
+implied_element(patch_t *patch, const scim_path_t *path, json_t *array,
+    json_t **target)
+{
+    size_t  i;
+    json_t *element;
+
+    *target = NULL;
+    json_array_foreach(array, i, element) {
+        if (json_is_true(json_object_get(element, "primary"))) {
+            *target = element;
+            return true;
+        }
+    }
+    if (json_array_size(array) > 1) {
+        return scim_error_set(patch->error, 400, SCIM_ERROR_INVALID_PATH,
+            "%s has several values and none is primary",
+            path->attribute->name);
+    }
+    *target = json_array_get(array, 0);
+    return true;
+}
+
+
+static bool
+at_element_sub(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
+    const json_t *value)
+{
+    json_t     *target, *object = holder(patch, path, verb != PATCH_REMOVE);
+    const char *name = path->attribute->name;
+    json_t     *array = json_object_get(object, name);
+
+    scim_lenient_note(patch->lenient, SCIM_LENIENT_NO_FILTER_SUB);
+    if (!implied_element(patch, path, array, &target)) {
+        return false;
+    }
+    if (target == NULL) {
+        if (verb == PATCH_REMOVE || (value && patch_unassigns(value))) {
+            return true;
+        }
+        target = json_object();
+        if (array == NULL) {
+            array = json_array();
+            json_object_set_new(object, name, array);
+        }
+        json_array_append_new(array, target);
+    }
+    if (!set_sub(patch, verb, target, path->sub, value)) {
+        return false;
+    }
+    keep_primary(array, target);
+    return true;
+}
+
+
+static bool
+at_sub(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
+    const json_t *value)
+{
+    json_t *target, *object;
+
+    if (path->attribute->multi_valued) {
+        return at_element_sub(patch, verb, path, value);
+    }
+    object = holder(patch, path, verb != PATCH_REMOVE);
+    target = json_object_get(object, path->attribute->name);
+    if (target == NULL) {
+        if (verb == PATCH_REMOVE) {
+            return true;
+        }
+        target = json_object();
+        json_object_set_new(object, path->attribute->name, target);
+    }
+    return set_sub(patch, verb, target, path->sub, value);
+}
+
+
+/* Literals of `a eq x and b eq y`; false when the filter says anything else. */
+static bool
+filter_literals(const scim_filter_t *filter, json_t *element)
+{
+    if (filter->kind == SCIM_FILTER_AND) {
+        return filter_literals(filter->left, element)
+            && filter_literals(filter->right, element);
+    }
+    if (filter->kind != SCIM_FILTER_EQ || filter->sub == NULL
+        || json_is_null(filter->value)
+        || filter->sub->mutability == SCIM_READ_ONLY)
+    {
+        return false;
+    }
+    return json_object_set(element, filter->sub->name, filter->value) == 0;
+}
+
+
+/* Is it safe to make up an element for a replace that matches none? (L-30) */
+static bool
+canonical_target(const scim_attribute_t *attribute, const json_t *literals)
+{
+    const json_t           *type = json_object_get(literals, "type");
+    const scim_attribute_t *sub = scim_attribute_sub(attribute, "type", 4);
+
+    if (json_is_true(json_object_get(literals, "primary"))
+        && json_object_size(literals) == 1)
+    {
+        return true;
+    }
+    if (!json_is_string(type) || sub == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < sub->canonical_value_count; i++) {
+        if (strcmp(sub->canonical_values[i], json_string_value(type)) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+
+static bool
+set_element(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
+    json_t *element, const json_t *value)
+{
+    if (path->sub) {
+        return set_sub(patch, verb, element, path->sub, value);
+    }
+    if (!json_is_object(value)) {
+        return scim_error_set(patch->error, 400, SCIM_ERROR_INVALID_VALUE,
+            "%s[...]: the value must be an object", path->attribute->name);
+    }
+    return merge(patch, path->attribute, element, value);
+}
+
+
+static bool
+create_element(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
+    const json_t *value)
+{
+    json_t *array, *object, *element = json_object();
+
+    if (!filter_literals(path->filter, element)
+        || (verb == PATCH_REPLACE
+            && !canonical_target(path->attribute, element)))
+    {
+        json_decref(element);
+        return no_target(patch);
+    }
+    if (value && patch_unassigns(value)) {
+        json_decref(element);
+        return true; /* clearing what is not there */
+    }
+    if (!set_element(patch, verb, path, element, value)) {
+        json_decref(element);
+        return false;
+    }
+    scim_lenient_note(patch->lenient, SCIM_LENIENT_ELEMENT_CREATED);
+    object = holder(patch, path, true);
+    array = json_object_get(object, path->attribute->name);
+    if (array == NULL) {
+        array = json_array();
+        json_object_set_new(object, path->attribute->name, array);
+    }
+    json_array_append_new(array, element);
+    keep_primary(array, element);
+    return true;
+}
+
+
+/* A remove that matched nothing: is the element simply gone already? */
+static bool
+remove_missed(patch_t *patch, const scim_path_t *path)
+{
+    bool    simple;
+    json_t *literals = json_object();
+
+    simple = filter_literals(path->filter, literals)
+        && (json_object_get(literals, "type")
+            || json_object_get(literals, "primary"));
+    json_decref(literals);
+    return simple || no_target(patch);
+}
+
+
+/* One element that the filter chose; *drop tells to take it out. */
+static bool
+at_matched(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
+    json_t *element, const json_t *value, bool *drop)
+{
+    *drop = false;
+    if (verb == PATCH_REMOVE && path->sub == NULL) {
+        *drop = true;
+        return true;
+    }
+    if (!set_element(patch, verb, path, element, value)) {
+        return false;
+    }
+    *drop = insignificant(element)
+        && (verb == PATCH_REMOVE || patch_unassigns(value));
+    return true;
+}
+
+
+static bool
+at_array_filter(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
+    const json_t *value)
+{
+    bool    drop, matched = false;
+    size_t  i = 0;
+    json_t *element, *array = json_object_get(holder(patch, path, false),
+        path->attribute->name);
+
+    while (i < json_array_size(array)) {
+        element = json_array_get(array, i);
+        if (!scim_filter_match_value(path->filter, element)) {
+            i++;
+            continue;
+        }
+        matched = true;
+        if (!at_matched(patch, verb, path, element, value, &drop)) {
+            return false;
+        }
+        if (drop) {
+            json_array_remove(array, i);
+        } else {
+            keep_primary(array, element);
+            i++;
+        }
+    }
+    if (matched) {
+        return true;
+    }
+    return verb == PATCH_REMOVE ? remove_missed(patch, path)
+                                : create_element(patch, verb, path, value);
+}
+
+
+static bool
+at_filter(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
+    const json_t *value)
+{
+    json_t *target;
+
+    if (path->attribute->multi_valued) {
+        return at_array_filter(patch, verb, path, value);
+    }
+    target = json_object_get(holder(patch, path, false),
+        path->attribute->name);
+    if (target == NULL || !scim_filter_match_value(path->filter, target)) {
+        return no_target(patch);
+    }
+    if (verb == PATCH_REMOVE && path->sub == NULL) {
+        return remove_attribute(patch, path, NULL);
+    }
+    return set_element(patch, verb, path, target, value);
+}
+
+
+static bool
+at_extension(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
+    const json_t *value)
+{
+    bool        ok = true;
+    json_t     *inner;
+    const char *key;
+    scim_path_t member = { .extension = path->extension };
+
+    if (verb == PATCH_REMOVE || json_is_null(value)) {
+        json_object_del(patch->document, path->extension->id);
+        return true;
+    }
+    if (!json_is_object(value)) {
+        return scim_error_set(patch->error, 400, SCIM_ERROR_INVALID_VALUE,
+            "%.100s: the value must be an object", path->extension->id);
+    }
+    json_object_foreach((json_t *) value, key, inner) {
+        member.attribute = scim_resource_type_attribute(patch->type,
+            path->extension->id, path->extension->id_len, key, strlen(key));
+        if (member.attribute == NULL) {
+            scim_lenient_note(patch->lenient, SCIM_LENIENT_UNKNOWN_KEY);
+        } else {
+            ok = ok && patch_at(patch, verb, &member, inner);
+        }
+    }
+    return ok;
+}
+
+
+bool
+patch_at(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
+    const json_t *value)
+{
+    const scim_attribute_t *attribute = path->attribute;
+
+    if (attribute == NULL) {
+        return at_extension(patch, verb, path, value);
+    }
+    if (strcmp(patch->type->key_word, "group") == 0
+        && attribute->schema == patch->type->schema
+        && strcmp(attribute->name, "members") == 0)
+    {
+        return patch_members(patch, verb, path, value);
+    }
+    if (attribute->schema == NULL && strcmp(attribute->name, "schemas") == 0) {
+        return true; /* follows from what is there */
+    }
+    if (attribute->mutability == SCIM_READ_ONLY) {
+        return mutability(patch, attribute);
+    }
+    if (attribute->mutability == SCIM_WRITE_ONLY) {
+        scim_lenient_note(patch->lenient, SCIM_LENIENT_PASSWORD);
+        return true;
+    }
+    if (path->filter) {
+        return at_filter(patch, verb, path, value);
+    }
+    if (path->sub) {
+        return at_sub(patch, verb, path, value);
+    }
+    return verb == PATCH_REMOVE
+        ? remove_attribute(patch, path, value)
+        : set_attribute(patch, verb, path, value);
+}

@@ -1,0 +1,29 @@
+#ifndef SCIM_PATCH_INTERNAL_H
+#define SCIM_PATCH_INTERNAL_H
+
+#include "scim_patch.h"
+
+/* Shared by the parts of PATCH; nobody else includes it. */
+typedef enum { PATCH_ADD, PATCH_REMOVE, PATCH_REPLACE } patch_verb_t;
+
+typedef struct {
+    const scim_resource_type_t *type;
+    const char                 *id;
+    json_t                     *document; /* worked on in place */
+    scim_members_t             *members;
+    scim_lenient_t             *lenient;
+    scim_error_t               *error;
+} patch_t;
+
+/* One operation whose path is resolved; `value` NULL = the key is absent. */
+bool patch_at(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
+    const json_t *value);
+
+/* The same for the members of a group. */
+bool patch_members(patch_t *patch, patch_verb_t verb,
+    const scim_path_t *path, const json_t *value);
+
+/* null, "", {value:""} and {value:null}: reference L-39. */
+bool patch_unassigns(const json_t *value);
+
+#endif
