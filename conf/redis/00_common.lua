@@ -1,0 +1,71 @@
+-- What every function shares: names of keys, the checks before anything is
+-- written, events.  Lua holds atomicity only; documents are opaque text.
+local call -- redis.call, which does not exist yet while the library loads
+local CHUNK = 1000 -- unpack() of much more fails, and fails late
+
+-- KEYS[1] is the shard's event stream; ARGV begins with workspace, data-set
+-- id, deadline.  Returns the context, or nil and the code to answer.
+local function begin(keys, args)
+    call = redis.call
+    local shard = string.sub(keys[1], 1, -7)
+    local known = call('HMGET', shard .. 'dataset', 'id', 'appended',
+        'committed')
+    if not known[1] or (args[2] ~= '' and args[2] ~= known[1]) then
+        return nil, { 'DATASET' }
+    end
+    local time = call('TIME')
+    local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+    local deadline = tonumber(args[3])
+    if deadline and deadline > 0 and now > deadline then
+        return nil, { 'EXPIRED' }
+    end
+    return {
+        shard = shard,
+        workspace = args[1],
+        prefix = shard .. args[1] .. ':',
+        now = now,
+        waiting = (tonumber(known[2]) or 0) - (tonumber(known[3]) or 0),
+        dataset = known[1],
+    }
+end
+
+local function number_text(number)
+    return string.format('%.0f', number)
+end
+
+local function append_event(c, op, kind, id, version, actor, txn, data)
+    call('XADD', c.shard .. 'events', '*', 'ws', c.workspace, 'op', op,
+        'type', kind, 'id', id, 'v', version, 'ts', number_text(c.now),
+        'actor', actor, 'txn', txn, 'data', data == '' and '{}' or data)
+    call('HINCRBY', c.shard .. 'dataset', 'appended', 1)
+end
+
+-- Calls `command key ... list` in pieces that unpack() can take.
+local function call_in_chunks(command, key, list)
+    for i = 1, #list, CHUNK do
+        call(command, key, unpack(list, i, math.min(i + CHUNK - 1, #list)))
+    end
+end
+
+local function register(name, callback, flags)
+    redis.register_function{
+        function_name = '@PREFIX@' .. name,
+        callback = callback,
+        flags = flags,
+    }
+end
+
+-- dataset_create <new id> <shards>: makes an empty shard usable.
+register('dataset_create', function(keys, args)
+    call = redis.call
+    local shard = string.sub(keys[1], 1, -7)
+    local id = call('HGET', shard .. 'dataset', 'id')
+    if id then
+        return { 'EXISTS', id }
+    end
+    local time = call('TIME')
+    call('XGROUP', 'CREATE', keys[1], 'sidecar', '0', 'MKSTREAM')
+    call('HSET', shard .. 'dataset', 'id', args[4], 'shards', args[5],
+        'created', time[1] .. '000', 'appended', 0, 'committed', 0)
+    return { 'OK' }
+end, {})
