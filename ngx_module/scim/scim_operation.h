@@ -3,6 +3,8 @@
 
 #include <stdint.h>
 
+#include "scim_app.h"
+#include "scim_arena.h"
 #include "scim_buffer.h"
 #include "scim_error.h"
 #include "scim_lenient.h"
@@ -68,6 +70,8 @@ typedef struct {
     long long             backlog_max;   /* events that may wait; 0 = no limit */
     unsigned              page_size;     /* default count of a list */
     unsigned              page_size_max; /* filter.maxResults */
+    unsigned              scan_max;      /* documents one filter may read */
+    scim_app_policy_t     app_policy;    /* what app definitions may name */
 } scim_service_t;
 
 /* All text is borrowed and must outlive the operation. */
@@ -117,9 +121,12 @@ struct scim_operation_s {
     scim_command_t        command;
     scim_response_t       response;
     scim_lenient_t        lenient;
+    scim_arena_t          arena; /* lives as long as the operation */
     scim_step_t (*next)(scim_operation_t *operation,
         const scim_reply_t *reply);
-    void (*destroy)(scim_operation_t *operation);
+    void (*destroy)(scim_operation_t *operation); /* may be NULL */
+    void (*render_error)(scim_operation_t *operation,
+        const scim_error_t *error); /* the family's error body */
 };
 
 /*
@@ -138,11 +145,38 @@ scim_step_t scim_operation_reply(scim_operation_t *operation,
     const scim_reply_t *reply);
 
 /*
- * For families: ends with an error, in the family's error shape. Returns
- * SCIM_STEP_DONE.
+ * For families.  `size` is that of the embedding structure, whose first member
+ * is the operation; NULL when memory is gone.
+ */
+void *scim_operation_alloc(size_t size, const scim_service_t *service,
+    const scim_request_t *request);
+
+/*
+ * Starts a command: a call of one of our functions with the arguments that
+ * all of them begin with (PROTOCOL.md), or a plain command.  Arguments are
+ * copied; scim_command_send() waits for the reply in `next`.
+ */
+void scim_command_call(scim_operation_t *operation, const char *function,
+    bool read_only);
+void scim_command_plain(scim_operation_t *operation, const char *command);
+void scim_command_add(scim_operation_t *operation, const char *text,
+    size_t len);
+void scim_command_text(scim_operation_t *operation, const char *text);
+void scim_command_number(scim_operation_t *operation, long long number);
+scim_step_t scim_command_send(scim_operation_t *operation,
+    scim_step_t (*next)(scim_operation_t *, const scim_reply_t *));
+
+/* The code that a function answered, and its further elements as text. */
+bool scim_reply_is(const scim_reply_t *reply, const char *code);
+scim_text_t scim_reply_text(const scim_reply_t *reply, size_t element);
+long long scim_reply_number(const scim_reply_t *reply, size_t element);
+
+/*
+ * Ends with an error, in the family's error shape.  Returns SCIM_STEP_DONE.
  */
 scim_step_t scim_operation_fail(scim_operation_t *operation,
     const scim_error_t *error);
+scim_step_t scim_operation_end(scim_operation_t *operation, int status);
 
 /*
  * For families: maps replies that every function can give (errors of Redis,
