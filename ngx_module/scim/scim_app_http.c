@@ -1,0 +1,466 @@
+#include "scim_app_http.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+#include "scim_app_connector.h"
+#include "scim_app_host.h"
+#include "scim_app_template.h"
+
+#define URL_MAX 1024
+#define PATH_MAX_BYTES 2048
+#define HEADER_MAX 1024
+#define HEADER_COUNT_MAX 32
+#define POINTER_MAX 256
+
+#define USER_KEYS (SCIM_APP_VARIABLE(SCIM_APP_USER_EMAIL) \
+    | SCIM_APP_VARIABLE(SCIM_APP_USER_USER_NAME) \
+    | SCIM_APP_VARIABLE(SCIM_APP_USER_ID))
+#define PLACE_VARIABLES (SCIM_APP_VARIABLE(SCIM_APP_ID) \
+    | SCIM_APP_VARIABLE(SCIM_APP_WORKSPACE))
+#define PERSON_VARIABLES (USER_KEYS | PLACE_VARIABLES \
+    | SCIM_APP_VARIABLE(SCIM_APP_USER_DISPLAY_NAME) \
+    | SCIM_APP_VARIABLE(SCIM_APP_USER_GIVEN_NAME) \
+    | SCIM_APP_VARIABLE(SCIM_APP_USER_FAMILY_NAME) \
+    | SCIM_APP_VARIABLE(SCIM_APP_GRANT_ROLE) \
+    | SCIM_APP_VARIABLE(SCIM_APP_GRANT_ACCESS_ROLE) \
+    | SCIM_APP_VARIABLE(SCIM_APP_JOIN_URL))
+#define MEMBER_VARIABLE SCIM_APP_VARIABLE(SCIM_APP_MEMBER_ID)
+#define PAGE_VARIABLES (SCIM_APP_VARIABLE(SCIM_APP_PAGE_CURSOR) \
+    | SCIM_APP_VARIABLE(SCIM_APP_PAGE_START) \
+    | SCIM_APP_VARIABLE(SCIM_APP_PAGE_NUMBER))
+
+typedef struct {
+    const char        *name;
+    const char *const *members;
+    const char *const *methods;
+    unsigned           variables; /* that have a value in this verb */
+    unsigned           keys; /* of which one must say who is meant */
+} verb_t;
+
+static const char *const connector_members[] = {
+    "type", "baseUrl", "auth", "headers", "invite", "role", "remove",
+    "cancel", "list", NULL
+};
+static const char *const invite_members[] = {
+    "method", "path", "body", "memberId", NULL
+};
+static const char *const call_members[] = { "method", "path", "body", NULL };
+static const char *const list_members[] = {
+    "method", "path", "body", "items", "next", "total", "map", NULL
+};
+static const char *const map_members[] = {
+    "id", "email", "accessRole", "state", NULL
+};
+static const char *const basic_members[] = { "user", "password", NULL };
+static const char *const header_members[] = { "name", "value", NULL };
+static const char *const write_methods[] = {
+    "POST", "PUT", "PATCH", "DELETE", NULL
+};
+static const char *const list_methods[] = { "GET", "POST", NULL };
+
+static const verb_t verbs[] = {
+    { "invite", invite_members, write_methods, PERSON_VARIABLES, USER_KEYS },
+    { "role", call_members, write_methods,
+      PERSON_VARIABLES | MEMBER_VARIABLE, USER_KEYS | MEMBER_VARIABLE },
+    { "remove", call_members, write_methods,
+      PERSON_VARIABLES | MEMBER_VARIABLE, USER_KEYS | MEMBER_VARIABLE },
+    { "cancel", call_members, write_methods,
+      PERSON_VARIABLES | MEMBER_VARIABLE, USER_KEYS | MEMBER_VARIABLE },
+    { "list", list_members, list_methods,
+      PLACE_VARIABLES | PAGE_VARIABLES, 0 }
+};
+
+#define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
+
+/* Headers that are ours or the transport's. */
+static const char *const own_headers[] = {
+    "connection", "content-length", "expect", "host", "idempotency-key",
+    "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", NULL
+};
+
+/* Parts of names of headers that carry secrets. */
+static const char *const secret_words[] = {
+    "authorization", "cookie", "token", "secret", "api-key", "apikey",
+    "password", NULL
+};
+
+
+static bool
+check_secret(const json_t *object, const scim_app_place_t *place,
+    const char *name, const scim_app_policy_t *policy, scim_error_t *error)
+{
+    const char      *reference = json_string_value(
+        json_object_get(object, name));
+    scim_app_place_t here = { place, name, 0 };
+
+    if (reference == NULL || (strncmp(reference, "env:", 4) != 0
+        && strncmp(reference, "file:", 5) != 0))
+    {
+        return scim_app_refuse(error, &here, "must be a reference to a "
+            "secret, env:NAME or file:/path, never the secret itself");
+    }
+    if (!scim_app_secret_allowed(reference, policy)) {
+        return scim_app_refuse(error, &here,
+            "this secret is not in the installation's allow-list");
+    }
+    return true;
+}
+
+
+static bool
+is_header_name(const char *name)
+{
+    for (const char *p = name; *p; p++) {
+        if (!isalnum((unsigned char) *p) && *p != '-' && *p != '_') {
+            return false;
+        }
+    }
+    for (const char *const *own = own_headers; *own; own++) {
+        if (strcasecmp(*own, name) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+
+static bool
+check_basic(const json_t *basic, const scim_app_place_t *place,
+    const scim_app_policy_t *policy, scim_error_t *error)
+{
+    const char      *user;
+    scim_app_place_t here = { place, "basic", 0 };
+    scim_app_place_t user_here = { &here, "user", 0 };
+
+    if (!scim_app_object(basic, &here, basic_members, error)
+        || !scim_app_text(basic, &here, "user", true, 256, &user, error))
+    {
+        return false;
+    }
+    if (strchr(user, ':')) {
+        return scim_app_refuse(error, &user_here, "must not hold a colon");
+    }
+    return check_secret(basic, &here, "password", policy, error);
+}
+
+
+static bool
+check_header_auth(const json_t *header, const scim_app_place_t *place,
+    const scim_app_policy_t *policy, scim_error_t *error)
+{
+    const char      *name;
+    scim_app_place_t here = { place, "header", 0 };
+    scim_app_place_t name_here = { &here, "name", 0 };
+
+    if (!scim_app_object(header, &here, header_members, error)
+        || !scim_app_text(header, &here, "name", true, 64, &name, error))
+    {
+        return false;
+    }
+    if (!is_header_name(name)) {
+        return scim_app_refuse(error, &name_here,
+            "is no header that a connector may set");
+    }
+    return check_secret(header, &here, "value", policy, error);
+}
+
+
+/* Exactly one way to authenticate, or none. */
+static bool
+check_auth(const json_t *connector, const scim_app_place_t *place,
+    const scim_app_policy_t *policy, scim_error_t *error)
+{
+    const json_t            *auth = scim_app_member(connector, "auth");
+    scim_app_place_t         here = { place, "auth", 0 };
+    static const char *const ways[] = { "bearer", "basic", "header", NULL };
+
+    if (auth == NULL) {
+        return true;
+    }
+    if (!scim_app_object(auth, &here, ways, error)) {
+        return false;
+    }
+    if (json_object_size(auth) != 1) {
+        return scim_app_refuse(error, &here,
+            "must have exactly one of bearer, basic, header");
+    }
+    if (json_object_get(auth, "basic")) {
+        return check_basic(json_object_get(auth, "basic"), &here, policy,
+            error);
+    }
+    if (json_object_get(auth, "header")) {
+        return check_header_auth(json_object_get(auth, "header"), &here,
+            policy, error);
+    }
+    return check_secret(auth, &here, "bearer", policy, error);
+}
+
+
+static bool
+names_secret(const char *name)
+{
+    for (const char *const *word = secret_words; *word; word++) {
+        if (strcasestr(name, *word)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+
+static bool
+check_headers(const json_t *connector, const scim_app_place_t *place,
+    scim_error_t *error)
+{
+    const char      *name, *text;
+    json_t          *value;
+    const json_t    *headers = scim_app_member(connector, "headers");
+    scim_app_place_t here = { place, "headers", 0 };
+
+    if (headers == NULL) {
+        return true;
+    }
+    if (!json_is_object(headers)
+        || json_object_size(headers) > HEADER_COUNT_MAX)
+    {
+        return scim_app_refuse(error, &here,
+            "must be a JSON object of at most %d strings", HEADER_COUNT_MAX);
+    }
+    json_object_foreach((json_t *) headers, name, value) {
+        scim_app_place_t header = { &here, name, 0 };
+
+        (void) value;
+        if (*name == '\0' || strlen(name) > 64 || !is_header_name(name)) {
+            return scim_app_refuse(error, &header,
+                "is no header that a connector may set");
+        }
+        if (names_secret(name)) {
+            return scim_app_refuse(error, &header,
+                "looks like a secret: use auth");
+        }
+        if (!scim_app_text(headers, &here, name, true, HEADER_MAX, &text,
+                error)
+            || !scim_app_template_check(text, &header, PLACE_VARIABLES, NULL,
+                error))
+        {
+            return false;
+        }
+    }
+    return true;
+}
+
+
+/* RFC 6901, section 3: "" or /-separated tokens with ~0 and ~1. */
+static bool
+check_pointer(const json_t *object, const scim_app_place_t *place,
+    const char *name, bool required, scim_error_t *error)
+{
+    const char      *pointer;
+    const json_t    *member = scim_app_member(object, name);
+    scim_app_place_t here = { place, name, 0 };
+
+    if (member == NULL) {
+        return required ? scim_app_refuse(error, &here, "is required") : true;
+    }
+    pointer = json_string_value(member);
+    if (pointer == NULL || strlen(pointer) > POINTER_MAX
+        || (*pointer != '\0' && *pointer != '/'))
+    {
+        return scim_app_refuse(error, &here,
+            "must be a JSON Pointer such as \"/id\"");
+    }
+    for (; *pointer; pointer++) {
+        if (*pointer == '~' && pointer[1] != '0' && pointer[1] != '1') {
+            return scim_app_refuse(error, &here,
+                "must be a JSON Pointer: ~ only as ~0 or ~1");
+        }
+    }
+    return true;
+}
+
+
+static bool
+check_method(const json_t *call, const scim_app_place_t *place,
+    const verb_t *verb, scim_error_t *error)
+{
+    const char      *method;
+    scim_app_place_t here = { place, "method", 0 };
+
+    if (!scim_app_text(call, place, "method", true, 16, &method, error)) {
+        return false;
+    }
+    for (const char *const *known = verb->methods; *known; known++) {
+        if (strcmp(*known, method) == 0) {
+            return true;
+        }
+    }
+    return scim_app_refuse(error, &here, "must be %s", verb->methods
+        == list_methods ? "GET or POST" : "POST, PUT, PATCH or DELETE");
+}
+
+
+static bool
+check_path(const json_t *call, const scim_app_place_t *place,
+    const verb_t *verb, unsigned *used, scim_error_t *error)
+{
+    size_t           len;
+    const char      *path;
+    scim_app_place_t here = { place, "path", 0 };
+
+    if (!scim_app_text(call, place, "path", true, PATH_MAX_BYTES, &path,
+        error))
+    {
+        return false;
+    }
+    if (path[0] != '/') {
+        return scim_app_refuse(error, &here, "must begin with /");
+    }
+    len = strcspn(path, "?");
+    if (!scim_app_path_plain(path, len)
+        || !scim_app_path_plain(path + len, strlen(path + len)))
+    {
+        return scim_app_refuse(error, &here, "must be printable ASCII, "
+            "percent-encoded, without fragment, \".\" or \"..\"");
+    }
+    return scim_app_template_check(path, &here, verb->variables, used, error);
+}
+
+
+static bool
+check_body(const json_t *call, const scim_app_place_t *place,
+    const verb_t *verb, unsigned *used, scim_error_t *error)
+{
+    const json_t    *body = scim_app_member(call, "body");
+    scim_app_place_t here = { place, "body", 0 };
+
+    if (body == NULL) {
+        return true;
+    }
+    if (!json_is_object(body) && !json_is_array(body)) {
+        return scim_app_refuse(error, &here,
+            "must be a JSON object or array");
+    }
+    return scim_app_template_check_json(body, &here, verb->variables, used,
+        error);
+}
+
+
+/* How the pages of a list follow each other, from what its path uses. */
+static bool
+check_paging(const json_t *list, const scim_app_place_t *place,
+    unsigned used, scim_error_t *error)
+{
+    unsigned         page = used & PAGE_VARIABLES;
+    bool             by_cursor =
+        page == SCIM_APP_VARIABLE(SCIM_APP_PAGE_CURSOR);
+    scim_app_place_t path = { place, "path", 0 };
+    scim_app_place_t next = { place, "next", 0 };
+    scim_app_place_t total = { place, "total", 0 };
+
+    if (page & (page - 1)) {
+        return scim_app_refuse(error, &path, "must use only one of "
+            "${page.cursor}, ${page.start}, ${page.number}");
+    }
+    if (by_cursor && scim_app_member(list, "next") == NULL) {
+        return scim_app_refuse(error, &next,
+            "is required where ${page.cursor} is used");
+    }
+    if (!by_cursor && scim_app_member(list, "next")) {
+        return scim_app_refuse(error, &next,
+            "needs ${page.cursor} in the path or body");
+    }
+    if ((page == 0 || by_cursor) && scim_app_member(list, "total")) {
+        return scim_app_refuse(error, &total,
+            "needs ${page.start} or ${page.number} in the path or body");
+    }
+    return true;
+}
+
+
+static bool
+check_list(const json_t *list, const scim_app_place_t *place, unsigned used,
+    scim_error_t *error)
+{
+    const json_t    *map = scim_app_member(list, "map");
+    scim_app_place_t here = { place, "map", 0 };
+
+    if (!check_pointer(list, place, "items", true, error)
+        || !check_pointer(list, place, "next", false, error)
+        || !check_pointer(list, place, "total", false, error)
+        || !check_paging(list, place, used, error))
+    {
+        return false;
+    }
+    if (map == NULL) {
+        return scim_app_refuse(error, &here, "is required");
+    }
+    return scim_app_object(map, &here, map_members, error)
+        && check_pointer(map, &here, "id", true, error)
+        && check_pointer(map, &here, "email", true, error)
+        && check_pointer(map, &here, "accessRole", false, error)
+        && check_pointer(map, &here, "state", false, error);
+}
+
+
+static bool
+check_verb(const json_t *call, const scim_app_place_t *place,
+    const verb_t *verb, scim_error_t *error)
+{
+    unsigned used = 0;
+
+    if (!scim_app_object(call, place, verb->members, error)
+        || !check_method(call, place, verb, error)
+        || !check_path(call, place, verb, &used, error)
+        || !check_body(call, place, verb, &used, error))
+    {
+        return false;
+    }
+    /* a call that names nobody could mean everybody */
+    if (verb->keys && !(used & verb->keys)) {
+        return scim_app_refuse(error, place, "must say who is meant: %s"
+            "${user.email}, ${user.userName} or ${user.id}",
+            verb->keys & MEMBER_VARIABLE ? "${member.id}, " : "");
+    }
+    if (verb->members == list_members) {
+        return check_list(call, place, used, error);
+    }
+    return verb->members != invite_members
+        || check_pointer(call, place, "memberId", false, error);
+}
+
+
+bool
+scim_app_http_validate(const json_t *connector,
+    const scim_app_place_t *place, const scim_app_policy_t *policy,
+    scim_error_t *error)
+{
+    size_t           count = 0;
+    const char      *url;
+    scim_app_place_t url_place = { place, "baseUrl", 0 };
+
+    if (!scim_app_object(connector, place, connector_members, error)
+        || !scim_app_text(connector, place, "baseUrl", true, URL_MAX, &url,
+            error)
+        || !scim_app_base_url(url, &url_place, policy, error)
+        || !check_auth(connector, place, policy, error)
+        || !check_headers(connector, place, error))
+    {
+        return false;
+    }
+    for (size_t i = 0; i < VERB_COUNT; i++) {
+        const json_t    *call = scim_app_member(connector, verbs[i].name);
+        scim_app_place_t here = { place, verbs[i].name, 0 };
+
+        if (call == NULL) {
+            continue;
+        }
+        count++;
+        if (!check_verb(call, &here, &verbs[i], error)) {
+            return false;
+        }
+    }
+    return count > 0 ? true : scim_app_refuse(error, place,
+        "must have at least one of invite, role, remove, cancel, list");
+}

@@ -1,0 +1,12 @@
+#ifndef SCIM_APP_HTTP_H
+#define SCIM_APP_HTTP_H
+
+#include "scim_app.h"
+#include "scim_app_field.h"
+
+/* Validates a connector of type `http` completely (design.md, Contract). */
+bool scim_app_http_validate(const json_t *connector,
+    const scim_app_place_t *place, const scim_app_policy_t *policy,
+    scim_error_t *error) __attribute__((warn_unused_result));
+
+#endif
