@@ -15,7 +15,12 @@ SIDE_SRC  = $(filter-out $(SIDE_MAIN),$(wildcard sidecar/*.c))
 SIDE_OBJ  = $(SIDE_SRC:%.c=$(B)/obj/%.o)
 TESTS     = $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
 
-all: $(B)/scim-sidecar $(B)/scimctl
+MODULE    = $(B)/ngx_http_scim_module.so
+# the sources that the distribution's nginx was built from (nginx-dev)
+NGINX_SRC ?= /usr/share/nginx/src
+MODULE_SRC = $(wildcard ngx_module/*.c ngx_module/scim/*.c)
+
+all: $(MODULE) $(B)/scim-sidecar $(B)/scimctl
 
 $(B)/generated/scim_embedded.c: conf/embed.sh $(wildcard conf/redis/*.lua) \
     $(wildcard conf/schemas/*.json)
@@ -34,6 +39,29 @@ $(B)/scim-sidecar: $(B)/obj/sidecar/main.o $(SIDE_OBJ) $(CORE_OBJ)
 $(B)/scimctl: $(B)/obj/sidecar/scimctl.o $(SIDE_OBJ) $(CORE_OBJ)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $$(pkg-config --libs $(SIDE_PKG)) -lm
 
+# nginx's own build makes the module, with the flags recorded by the
+# distribution; it writes nothing outside $(B)/nginx
+$(B)/nginx/sources: FORCE
+	@mkdir -p $(@D)
+	@echo '$(NGINX_SRC) $(CFLAGS) $(LDFLAGS) $(MODULE_SRC)' | cmp -s - $@ \
+	    || echo '$(NGINX_SRC) $(CFLAGS) $(LDFLAGS) $(MODULE_SRC)' > $@
+
+$(B)/nginx/Makefile: config $(B)/nginx/sources $(B)/generated/scim_embedded.h
+	@test -x $(NGINX_SRC)/configure \
+	    || { echo '$(NGINX_SRC)/configure is missing: install nginx-dev'; exit 1; }
+	@cd $(NGINX_SRC) && bash -c '. ./conf_flags; exec ./configure \
+	    "$${NGX_CONF_FLAGS[@]}" --builddir="$$0/nginx" \
+
+	    > $(abspath $(B))/nginx/configure.log \
+	    || { tail -n 5 $(abspath $(B))/nginx/configure.log; exit 1; }
+
+$(MODULE): $(B)/nginx/Makefile $(MODULE_SRC) $(B)/generated/scim_embedded.c \
+    $(wildcard ngx_module/*.h ngx_module/scim/*.h)
+	$(MAKE) -C $(NGINX_SRC) -f $(abspath $(B))/nginx/Makefile modules
+	cp $(B)/nginx/ngx_http_scim_module.so $@
+
+module: $(MODULE)
+
 # unit tests: one program a file, linked with the core and the sidecar's parts
 $(B)/tests/test_%: tests/test_%.c $(CORE_OBJ) $(SIDE_OBJ)
 	@mkdir -p $(@D)
@@ -46,5 +74,7 @@ unit: $(TESTS)
 clean:
 	rm -rf $(B)
 
-.PHONY: all unit clean
+FORCE:
+
+.PHONY: all module unit clean FORCE
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
