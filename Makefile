@@ -50,15 +50,17 @@ $(B)/nginx/Makefile: config $(B)/nginx/sources $(B)/generated/scim_embedded.h
 	@test -x $(NGINX_SRC)/configure \
 	    || { echo '$(NGINX_SRC)/configure is missing: install nginx-dev'; exit 1; }
 	@cd $(NGINX_SRC) && bash -c '. ./conf_flags; exec ./configure \
-	    "$${NGX_CONF_FLAGS[@]}" --builddir="$$0/nginx" \
-
+	    "$${NGX_CONF_FLAGS[@]}" --with-cc-opt="$$2" --with-ld-opt="$$3" \
+	    --builddir="$$0/nginx" --add-dynamic-module="$$1"' \
+	    $(abspath $(B)) $(CURDIR) '$(CFLAGS)' '$(LDFLAGS)' \
 	    > $(abspath $(B))/nginx/configure.log \
 	    || { tail -n 5 $(abspath $(B))/nginx/configure.log; exit 1; }
 
 $(MODULE): $(B)/nginx/Makefile $(MODULE_SRC) $(B)/generated/scim_embedded.c \
     $(wildcard ngx_module/*.h ngx_module/scim/*.h)
-	$(MAKE) -C $(NGINX_SRC) -f $(abspath $(B))/nginx/Makefile modules
-	cp $(B)/nginx/ngx_http_scim_module.so $@
+	@echo "building $@"
+	@$(MAKE) -s -C $(NGINX_SRC) -f $(abspath $(B))/nginx/Makefile modules
+	@cp $(B)/nginx/ngx_http_scim_module.so $@
 
 module: $(MODULE)
 
