@@ -14,6 +14,9 @@ SIDE_MAIN = sidecar/main.c sidecar/scimctl.c
 SIDE_SRC  = $(filter-out $(SIDE_MAIN),$(wildcard sidecar/*.c))
 SIDE_OBJ  = $(SIDE_SRC:%.c=$(B)/obj/%.o)
 TESTS     = $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
+# what is in tests/ beside tests and fuzz targets is linked into every test
+HELP_SRC  = $(filter-out tests/test_% tests/fuzz_%,$(wildcard tests/*.c))
+HELP_OBJ  = $(HELP_SRC:%.c=$(B)/obj/%.o)
 
 MODULE    = $(B)/ngx_http_scim_module.so
 # the sources that the distribution's nginx was built from (nginx-dev)
@@ -65,10 +68,11 @@ $(MODULE): $(B)/nginx/Makefile $(MODULE_SRC) $(B)/generated/scim_embedded.c \
 module: $(MODULE)
 
 # unit tests: one program a file, linked with the core and the sidecar's parts
-$(B)/tests/test_%: tests/test_%.c $(CORE_OBJ) $(SIDE_OBJ)
+$(B)/tests/test_%: tests/test_%.c $(HELP_OBJ) $(CORE_OBJ) $(SIDE_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) $(WARNINGS) $(LDFLAGS) -MMD -MP -o $@ $< \
-	    $(SIDE_OBJ) $(CORE_OBJ) $$(pkg-config --libs $(SIDE_PKG)) -lcmocka -lm
+	    $(HELP_OBJ) $(SIDE_OBJ) $(CORE_OBJ) \
+	    $$(pkg-config --libs $(SIDE_PKG)) -lcmocka -lm
 
 unit: $(TESTS)
 	CMOCKA_MESSAGE_OUTPUT=TAP prove -e '' $(TESTS)

@@ -9,13 +9,31 @@
 
 #define BODY_MAX       ((size_t) 1 << 31)
 #define ARGUMENTS_MIN  64
-#define SCIM_JSON_TYPE "application/scim+json"
+
+
+static bool
+holds(scim_text_t text, const char *word)
+{
+    return text.len && memmem(text.text, text.len, word, strlen(word));
+}
+
+
+const char *
+scim_operation_media_type(const scim_operation_t *operation)
+{
+    scim_text_t accept = operation->request->accept;
+
+    return holds(accept, "application/json")
+            && !holds(accept, "application/scim+json")
+            && !holds(accept, "*/*") && !holds(accept, "application/*")
+        ? "application/json" : "application/scim+json";
+}
 
 
 static void
 render_scim_error(scim_operation_t *operation, const scim_error_t *error)
 {
-    operation->response.content_type = SCIM_JSON_TYPE;
+    operation->response.content_type = scim_operation_media_type(operation);
     scim_error_render(error, &operation->response.body);
 }
 

@@ -178,6 +178,9 @@ scim_step_t scim_operation_fail(scim_operation_t *operation,
     const scim_error_t *error);
 scim_step_t scim_operation_end(scim_operation_t *operation, int status);
 
+/* The media type of SCIM answers to this request: RFC 7644 section 3.8. */
+const char *scim_operation_media_type(const scim_operation_t *operation);
+
 /*
  * For families: maps replies that every function can give (errors of Redis,
  * EXPIRED, DATASET, BACKLOG; conf/redis/PROTOCOL.md) to a status (503 with

@@ -1,0 +1,34 @@
+#ifndef SCIM_QUERY_H
+#define SCIM_QUERY_H
+
+#include "scim_operation.h"
+
+/*
+ * The parameters of a query, from a URL or from a SearchRequest body (RFC
+ * 7644 sections 3.4.2, 3.4.3 and 3.9).  Text is decoded and lives in the
+ * arena it was read into; `text` is NULL for what was not given.
+ */
+typedef struct {
+    scim_text_t filter;
+    scim_text_t attributes; /* comma-separated */
+    scim_text_t excluded_attributes;
+    long long   start_index; /* from 1 */
+    long long   count;       /* -1 = not given */
+} scim_query_t;
+
+/*
+ * Reads a raw query string (without '?').  Unknown parameters are ignored;
+ * startIndex below 1 reads as 1, a negative count as 0.  False with *error
+ * (400) for a number that is none, a parameter given twice, both attributes
+ * and excludedAttributes, bad percent-encoding.
+ */
+bool scim_query_read(scim_text_t text, scim_arena_t *arena,
+    scim_query_t *query, scim_error_t *error)
+    __attribute__((warn_unused_result));
+
+/* The same from the body of `POST .../.search`. */
+bool scim_query_read_search(const json_t *body, scim_arena_t *arena,
+    scim_query_t *query, scim_error_t *error)
+    __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,299 @@
+#include <string.h>
+
+#include "scim_discovery.h"
+#include "scim_fold.h"
+#include "scim_resource.h"
+#include "scim_uuid.h"
+
+/*
+ * Which operation a request below the SCIM mount is.  What is wrong with the
+ * request as a whole (method, size, media type, role) ends it here.
+ */
+typedef scim_step_t (*scim_route_step_t)(scim_operation_t *,
+    const scim_reply_t *);
+
+typedef struct {
+    const char       *allow;
+    scim_route_step_t get;
+    scim_route_step_t post;
+    scim_route_step_t put;
+    scim_route_step_t patch;
+    scim_route_step_t delete;
+} scim_route_methods_t;
+
+static const scim_route_methods_t endpoint_methods = {
+    "GET, HEAD, POST, OPTIONS",
+    scim_resource_list, scim_resource_post, NULL, NULL, NULL
+};
+
+static const scim_route_methods_t one_methods = {
+    "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
+    scim_resource_get, NULL, scim_resource_put, scim_resource_patch,
+    scim_resource_delete
+};
+
+static const scim_route_methods_t search_methods = {
+    "POST, OPTIONS", NULL, scim_resource_search, NULL, NULL, NULL
+};
+
+static const char discovery_allow[] = "GET, HEAD, OPTIONS";
+
+
+static scim_route_step_t
+step_of(const scim_route_methods_t *methods, scim_method_t method)
+{
+    switch (method) {
+    case SCIM_METHOD_GET:
+    case SCIM_METHOD_HEAD:
+        return methods->get;
+    case SCIM_METHOD_POST:
+        return methods->post;
+    case SCIM_METHOD_PUT:
+        return methods->put;
+    case SCIM_METHOD_PATCH:
+        return methods->patch;
+    case SCIM_METHOD_DELETE:
+        return methods->delete;
+    default:
+        return NULL;
+    }
+}
+
+
+/* ---- requests that end at once ---- */
+
+typedef struct {
+    scim_operation_t operation; /* first: they share an address */
+    int              status;
+    const char      *detail;
+} scim_refusal_t;
+
+
+static scim_step_t
+answer_refusal(scim_operation_t *operation, const scim_reply_t *none)
+{
+    scim_error_t    error = { 0 };
+    scim_refusal_t *refusal = (scim_refusal_t *) operation;
+
+    (void) none;
+    if (refusal->status == 204) {
+        return scim_operation_end(operation, 204);
+    }
+    scim_error_set(&error, refusal->status, SCIM_ERROR_NONE, "%s",
+        refusal->detail);
+    operation->response.challenge = refusal->status == 401;
+    return scim_operation_fail(operation, &error);
+}
+
+
+static scim_operation_t *
+refuse(const scim_service_t *service, const scim_request_t *request,
+    int status, const char *detail)
+{
+    scim_refusal_t *refusal = scim_operation_alloc(sizeof(*refusal), service,
+        request);
+
+    if (refusal == NULL) {
+        return NULL;
+    }
+    refusal->status = status;
+    refusal->detail = detail;
+    refusal->operation.next = answer_refusal;
+    return &refusal->operation;
+}
+
+
+static scim_operation_t *
+other_method(const scim_service_t *service, const scim_request_t *request,
+    const char *allow)
+{
+    scim_operation_t *operation;
+
+    operation = request->method == SCIM_METHOD_OPTIONS
+        ? refuse(service, request, 204, "")
+        : refuse(service, request, 405, "the method is not offered here");
+    if (operation) {
+        operation->response.allow = allow;
+    }
+    return operation;
+}
+
+
+/* ---- bodies ---- */
+
+/* Reference L-49: a media type is taken without parameters and case. */
+static bool
+media_type_taken(scim_text_t type)
+{
+    static const char *const taken[] = { "application/scim+json",
+                                         "application/json", "text/json" };
+    const char *end = memchr(type.text, ';', type.len);
+    size_t      len = end ? (size_t) (end - type.text) : type.len;
+
+    while (len && (type.text[len - 1] == ' ' || type.text[len - 1] == '\t')) {
+        len--;
+    }
+    for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+        if (scim_name_equal(taken[i], strlen(taken[i]), type.text, len)) {
+            return true;
+        }
+    }
+    return len == 0;
+}
+
+
+static scim_operation_t *
+check_body(const scim_service_t *service, const scim_request_t *request)
+{
+    if (request->method != SCIM_METHOD_POST
+        && request->method != SCIM_METHOD_PUT
+        && request->method != SCIM_METHOD_PATCH)
+    {
+        return NULL;
+    }
+    if (request->body.len > service->body_max) {
+        return refuse(service, request, 413, "the body is too large");
+    }
+    if (!media_type_taken(request->content_type)) {
+        return refuse(service, request, 415,
+            "the body must be application/scim+json or application/json");
+    }
+    return NULL;
+}
+
+
+/* ---- paths ---- */
+
+static bool
+is(scim_text_t text, const char *word)
+{
+    return text.len == strlen(word) && memcmp(text.text, word, text.len) == 0;
+}
+
+
+/* Cuts the next segment off; doubled and trailing slashes do not count. */
+static scim_text_t
+segment(scim_text_t *path)
+{
+    scim_text_t one;
+
+    while (path->len && path->text[0] == '/') {
+        path->text++;
+        path->len--;
+    }
+    one = *path;
+    while (path->len && path->text[0] != '/') {
+        path->text++;
+        path->len--;
+    }
+    one.len -= path->len;
+    return one;
+}
+
+
+static const scim_resource_type_t *
+type_of(const scim_service_t *service, scim_text_t endpoint)
+{
+    for (size_t i = 0; i < scim_resource_type_count(service->schemas); i++) {
+        const scim_resource_type_t *type = scim_resource_type_at(
+            service->schemas, i);
+
+        if (is(endpoint, type->endpoint + 1)) {
+            return type;
+        }
+    }
+    return NULL;
+}
+
+
+static scim_operation_t *
+route_resource(const scim_service_t *service, const scim_request_t *request,
+    const scim_resource_type_t *type, scim_text_t id)
+{
+    scim_operation_t           *operation;
+    scim_route_step_t           step;
+    const scim_route_methods_t *methods = &one_methods;
+
+    if (id.len == 0) {
+        methods = &endpoint_methods;
+    } else if (is(id, ".search")) {
+        methods = &search_methods;
+    }
+    step = step_of(methods, request->method);
+    if (step == NULL) {
+        return other_method(service, request, methods->allow);
+    }
+    operation = check_body(service, request);
+    if (operation) {
+        return operation;
+    }
+    operation = scim_resource_new(service, request, type, id);
+    if (operation) {
+        operation->next = methods == &one_methods
+                && !scim_uuid_valid(id.text, id.len)
+            ? scim_resource_unknown : step;
+    }
+    return operation;
+}
+
+
+static scim_operation_t *
+route_discovery(const scim_service_t *service, const scim_request_t *request,
+    scim_discovery_kind_t kind, scim_text_t name)
+{
+    if (request->method != SCIM_METHOD_GET
+        && request->method != SCIM_METHOD_HEAD)
+    {
+        return other_method(service, request, discovery_allow);
+    }
+    return scim_discovery_new(service, request, kind, name);
+}
+
+
+static scim_operation_t *
+not_here(const scim_service_t *service, const scim_request_t *request)
+{
+    return refuse(service, request, 404, "there is nothing at this path");
+}
+
+
+scim_operation_t *
+scim_operation_new(const scim_service_t *service,
+    const scim_request_t *request)
+{
+    scim_text_t                 path = request->path;
+    scim_text_t                 first = segment(&path);
+    scim_text_t                 second = segment(&path);
+    const scim_resource_type_t *type = type_of(service, first);
+
+    if (request->principal == NULL) {
+        return refuse(service, request, 401, "a bearer token is needed");
+    }
+    if (request->principal->role != SCIM_ROLE_SCIM) {
+        return refuse(service, request, 403,
+            "this token is not one for provisioning");
+    }
+    if (segment(&path).len) {
+        return not_here(service, request);
+    }
+    if (type) {
+        return route_resource(service, request, type, second);
+    }
+    if (is(first, "ResourceTypes")) {
+        return route_discovery(service, request, SCIM_DISCOVERY_TYPES, second);
+    }
+    if (is(first, "Schemas")) {
+        return route_discovery(service, request, SCIM_DISCOVERY_SCHEMAS,
+            second);
+    }
+    if (second.len == 0 && (is(first, "ServiceProviderConfig")
+                            || is(first, "ServiceProviderConfigs")))
+    {
+        return route_discovery(service, request, SCIM_DISCOVERY_CONFIG,
+            second);
+    }
+    if (is(first, "Me") || (is(first, "Bulk") && second.len == 0)) {
+        return refuse(service, request, 501, "this is not offered");
+    }
+    return not_here(service, request);
+}
