@@ -25,14 +25,13 @@ MODULE_SRC = $(wildcard ngx_module/*.c ngx_module/scim/*.c)
 
 all: $(MODULE) $(B)/scim-sidecar $(B)/scimctl
 
-$(B)/generated/scim_embedded.c: conf/embed.sh $(wildcard conf/redis/*.lua) \
-    $(wildcard conf/schemas/*.json)
+# both at once; who includes the header is compiled again when it changes
+$(B)/generated/scim_embedded.c $(B)/generated/scim_embedded.h &: \
+    conf/embed.sh $(wildcard conf/redis/*.lua) $(wildcard conf/schemas/*.json)
 	@conf/embed.sh $(B)/generated
-	@touch $@
+	@touch $(B)/generated/scim_embedded.c $(B)/generated/scim_embedded.h
 
-$(B)/generated/scim_embedded.h: $(B)/generated/scim_embedded.c
-
-$(B)/obj/%.o: %.c $(B)/generated/scim_embedded.h
+$(B)/obj/%.o: %.c | $(B)/generated/scim_embedded.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(WARNINGS) -fPIC -MMD -MP -c -o $@ $<
 

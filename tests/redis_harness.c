@@ -391,3 +391,117 @@ harness_json(const harness_call_t *call)
     }
     return json;
 }
+
+
+json_t *
+harness_ask(redis_harness_t *harness, int status, scim_method_t method,
+    const char *path, const char *query, const char *body)
+{
+    json_t         *json = NULL;
+    harness_call_t *call = harness_expect(harness, status, method, path,
+        query, body);
+
+    if (call->operation->response.body.len) {
+        json = harness_json(call);
+    }
+    harness_call_free(call);
+    return json;
+}
+
+
+void
+harness_create(redis_harness_t *harness, const char *endpoint,
+    const char *body, char *path)
+{
+    const char     *place;
+    harness_call_t *call = harness_expect(harness, 201, SCIM_METHOD_POST,
+        endpoint, NULL, body);
+
+    place = strstr(call->operation->response.location, endpoint);
+    assert_non_null(place);
+    snprintf(path, 64, "%s", place);
+    harness_call_free(call);
+}
+
+
+const char *
+harness_id(const char *path)
+{
+    return strrchr(path, '/') + 1;
+}
+
+
+const char *
+harness_text(const json_t *json, const char *path)
+{
+    char name[256];
+
+    while (json && *path) {
+        size_t len = strcspn(path, ".");
+
+        snprintf(name, sizeof(name), "%.*s", (int) len, path);
+        json = json_is_array(json)
+            ? json_array_get(json, (size_t) atoi(name))
+            : json_object_get(json, name);
+        path += len + (path[len] == '.');
+    }
+    return json_is_string(json) ? json_string_value(json) : "";
+}
+
+
+const char *
+harness_format(const char *format, ...)
+{
+    static char     texts[8][4096];
+    static unsigned next;
+    char           *text = texts[next++ % 8];
+    va_list         arguments;
+
+    va_start(arguments, format);
+    assert_true(vsnprintf(text, sizeof(texts[0]), format, arguments)
+                < (int) sizeof(texts[0]));
+    va_end(arguments);
+    return text;
+}
+
+
+long long
+harness_event_count(redis_harness_t *harness)
+{
+    return redis_harness_number(harness, "XLEN scim:{007}:events");
+}
+
+
+const char *
+harness_event(redis_harness_t *harness, unsigned from_end, const char *field)
+{
+    const char *value = "";
+    redisReply *fields, *reply = redis_harness_command(harness,
+        "XREVRANGE scim:{007}:events + - COUNT %d", (int) from_end + 1);
+
+    assert_true(reply->type == REDIS_REPLY_ARRAY
+                && reply->elements == from_end + 1);
+    fields = reply->element[from_end]->element[1];
+    for (size_t i = 0; i + 1 < fields->elements; i += 2) {
+        if (strcmp(fields->element[i]->str, field) == 0) {
+            value = harness_format("%s", fields->element[i + 1]->str);
+        }
+    }
+    freeReplyObject(reply);
+    return value;
+}
+
+
+long long
+harness_command_count(redis_harness_t *harness)
+{
+    long long   total = 0;
+    const char *at;
+    redisReply *reply = redis_harness_command(harness, "INFO commandstats");
+
+    for (at = reply->str; (at = strstr(at, "calls=")); at++) {
+        total += atoll(at + 6);
+    }
+    freeReplyObject(reply);
+    return total;
+}

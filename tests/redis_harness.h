@@ -74,6 +74,33 @@ harness_call_t *harness_expect(redis_harness_t *harness, int status,
 /* The answer's body as JSON: a new reference. */
 json_t *harness_json(const harness_call_t *call);
 
+/* new + run + free with this status; the answer as JSON, or NULL without one. */
+json_t *harness_ask(redis_harness_t *harness, int status,
+    scim_method_t method, const char *path, const char *query,
+    const char *body);
+
+/* POST that must succeed; writes the path "/Users/<id>" (64 bytes). */
+void harness_create(redis_harness_t *harness, const char *endpoint,
+    const char *body, char *path);
+
+/* The id in a path. */
+const char *harness_id(const char *path);
+
+/* A text member like "meta.version" or "members.0.value"; "" when absent. */
+const char *harness_text(const json_t *json, const char *path);
+
+/* A text of printf(), valid until 8 more were made. */
+const char *harness_format(const char *format, ...)
+    __attribute__((format(printf, 1, 2)));
+
+/* Number of events, and one field of an event counted from the end (0). */
+long long harness_event_count(redis_harness_t *harness);
+const char *harness_event(redis_harness_t *harness, unsigned from_end,
+    const char *field);
+
+/* Commands that Redis has run so far, those inside of functions included. */
+long long harness_command_count(redis_harness_t *harness);
+
 /* hiredis' reply as the core's; freed with harness_reply_free(). */
 scim_reply_t *harness_reply(const redisReply *reply);
 void harness_reply_free(scim_reply_t *reply);

@@ -3,6 +3,15 @@
 local call -- redis.call, which does not exist yet while the library loads
 local CHUNK = 1000 -- unpack() of much more fails, and fails late
 
+local function number_text(number)
+    return string.format('%.0f', number)
+end
+
+local function milliseconds()
+    local time = call('TIME')
+    return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
 -- KEYS[1] is the shard's event stream; ARGV begins with workspace, data-set
 -- id, deadline.  Returns the context, or nil and the code to answer.
 local function begin(keys, args)
@@ -13,8 +22,7 @@ local function begin(keys, args)
     if not known[1] or (args[2] ~= '' and args[2] ~= known[1]) then
         return nil, { 'DATASET' }
     end
-    local time = call('TIME')
-    local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+    local now = milliseconds()
     local deadline = tonumber(args[3])
     if deadline and deadline > 0 and now > deadline then
         return nil, { 'EXPIRED' }
@@ -29,10 +37,6 @@ local function begin(keys, args)
     }
 end
 
-local function number_text(number)
-    return string.format('%.0f', number)
-end
-
 local function append_event(c, op, kind, id, version, actor, txn, data)
     call('XADD', c.shard .. 'events', '*', 'ws', c.workspace, 'op', op,
         'type', kind, 'id', id, 'v', version, 'ts', number_text(c.now),
@@ -40,11 +44,20 @@ local function append_event(c, op, kind, id, version, actor, txn, data)
     call('HINCRBY', c.shard .. 'dataset', 'appended', 1)
 end
 
--- Calls `command key ... list` in pieces that unpack() can take.
+-- Calls `command key ... list` in pieces that unpack() can take; the answers
+-- of all pieces as one list, for commands that answer with a list.
 local function call_in_chunks(command, key, list)
+    local answers = {}
     for i = 1, #list, CHUNK do
-        call(command, key, unpack(list, i, math.min(i + CHUNK - 1, #list)))
+        local answer = call(command, key, unpack(list, i,
+            math.min(i + CHUNK - 1, #list)))
+        if type(answer) == 'table' then
+            for _, one in ipairs(answer) do
+                answers[#answers + 1] = one
+            end
+        end
     end
+    return answers
 end
 
 local function register(name, callback, flags)
@@ -63,9 +76,12 @@ register('dataset_create', function(keys, args)
     if id then
         return { 'EXISTS', id }
     end
-    local time = call('TIME')
-    call('XGROUP', 'CREATE', keys[1], 'sidecar', '0', 'MKSTREAM')
+    local group = redis.pcall('XGROUP', 'CREATE', keys[1], 'sidecar', '0',
+        'MKSTREAM')
+    if group.err and string.sub(group.err, 1, 9) ~= 'BUSYGROUP' then
+        return { 'STATE' }
+    end
     call('HSET', shard .. 'dataset', 'id', args[4], 'shards', args[5],
-        'created', time[1] .. '000', 'appended', 0, 'committed', 0)
+        'created', number_text(milliseconds()), 'appended', 0, 'committed', 0)
     return { 'OK' }
 end, {})

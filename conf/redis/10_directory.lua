@@ -8,18 +8,29 @@ local function header(version, content, created, modified, grouped)
         created, modified, grouped)
 end
 
-local function version_of(record)
-    return tonumber(string.sub(record, 1, 10))
+local function version_of(head)
+    return tonumber(string.sub(head, 1, 10))
 end
 
--- A change that leaves the document alone: version and time, in place.
-local function touch(c, key)
-    local old = call('GETRANGE', key, 0, 9)
-    if old == '' then
-        return
+local function content_of(head)
+    return tonumber(string.sub(head, 11, 20))
+end
+
+local function created_of(head)
+    return tonumber(string.sub(head, 21, 33))
+end
+
+-- A change that leaves the document alone: version and time, in place.  Answers
+-- the new version, or nil when there is no such record.
+local function touch(c, key, head)
+    head = head or call('GETRANGE', key, 0, HEADER - 1)
+    if #head < HEADER then
+        return nil
     end
-    call('SETRANGE', key, 0, string.format('%010.0f', tonumber(old) + 1))
-    call('SETRANGE', key, 33, string.format('%013.0f', c.now))
+    local version = version_of(head) + 1
+    call('SETRANGE', key, 0, string.format('%010.0f', version)
+        .. string.sub(head, 11, 33) .. string.format('%013.0f', c.now))
+    return version
 end
 
 -- ---- reading the arguments of commit ---------------------------------------
@@ -102,80 +113,106 @@ end
 
 -- ---- memberships ------------------------------------------------------------
 
--- 'U<id>', 'G<id>', or nil for somebody who is not here.
-local function member_of(c, id)
-    if call('EXISTS', c.prefix .. 'user:' .. id) == 1 then
-        return 'U' .. id
-    end
-    if call('EXISTS', c.prefix .. 'group:' .. id) == 1 then
-        return 'G' .. id
-    end
+-- Which of `list` the zset has: a list of scores and false.
+local function scores(key, list)
+    return call_in_chunks('ZMSCORE', key, list)
 end
 
-local function plan_add(c, r, plan, id)
-    local member = member_of(c, id)
-    if not member then
-        plan.park[#plan.park + 1] = id
-    elseif not call('ZSCORE', plan.members, member) then
-        plan.add[#plan.add + 1] = member
-    end
-end
-
-local function plan_remove(c, plan, id)
-    if call('ZSCORE', plan.members, 'U' .. id) then
-        plan.remove[#plan.remove + 1] = 'U' .. id
-    elseif call('ZSCORE', plan.members, 'G' .. id) then
-        plan.remove[#plan.remove + 1] = 'G' .. id
-    elseif call('ZSCORE', plan.parked, id) then
-        plan.unpark[#plan.unpark + 1] = id
-    end
-end
-
--- Who is in now and not in the new list.
-local function plan_rest(c, r, plan)
-    local wanted = {}
+-- Who the ids are: 'U<id>', 'G<id>', or parked when nobody here is called so.
+local function plan_add(c, r, plan)
+    local members, strangers = {}, {}
     for _, id in ipairs(r.add) do
-        wanted[id] = true
+        local flag = call('GETRANGE', c.prefix .. 'user:' .. id, HEADER - 1,
+            HEADER - 1)
+        if flag ~= '' then
+            members[#members + 1] = 'U' .. id
+            plan.first[id] = flag == '0'
+        elseif call('EXISTS', c.prefix .. 'group:' .. id) == 1 then
+            members[#members + 1] = 'G' .. id
+        else
+            strangers[#strangers + 1] = id
+        end
+    end
+    for i, score in ipairs(scores(plan.members, members)) do
+        local list = score and plan.keep or plan.add
+        list[#list + 1] = members[i]
+    end
+    for i, score in ipairs(scores(plan.parked, strangers)) do
+        local list = score and plan.keep_parked or plan.park
+        list[#list + 1] = strangers[i]
+    end
+end
+
+-- Splits `ids`: what `key` has with this prefix goes to `found`.
+local function split(key, prefix, ids, found)
+    local names, rest = {}, {}
+    for i, id in ipairs(ids) do
+        names[i] = prefix .. id
+    end
+    for i, score in ipairs(scores(key, names)) do
+        if score then
+            found[#found + 1] = names[i]
+        else
+            rest[#rest + 1] = ids[i]
+        end
+    end
+    return rest
+end
+
+local function plan_remove(r, plan)
+    local rest = split(plan.members, 'U', r.remove, plan.remove)
+    rest = split(plan.members, 'G', rest, plan.remove)
+    split(plan.parked, '', rest, plan.unpark)
+end
+
+-- What `key` has beside `kept`; nil when that are more than LISTED_MAX.
+local function others(key, kept)
+    local stays, list = {}, {}
+    if call('ZCARD', key) - #kept > LISTED_MAX then
+        return nil
+    end
+    for _, member in ipairs(kept) do
+        stays[member] = true
     end
     local from = '-'
     repeat
-        local page = call('ZRANGEBYLEX', plan.members, from, '+', 'LIMIT', 0,
-            CHUNK)
+        local page = call('ZRANGEBYLEX', key, from, '+', 'LIMIT', 0, CHUNK)
         for _, member in ipairs(page) do
-            if not wanted[string.sub(member, 2)] then
-                plan.remove[#plan.remove + 1] = member
+            if not stays[member] then
+                list[#list + 1] = member
             end
         end
         from = page[#page] and '(' .. page[#page]
     until #page < CHUNK
-    for _, id in ipairs(call('ZRANGE', plan.parked, 0, -1)) do
-        if not wanted[id] then
-            plan.unpark[#plan.unpark + 1] = id
-        end
-    end
+    return list
 end
 
--- Reads only: what the request changes, as things are now.
+-- Reads only: what the request changes, as things are now.  With `clear` the
+-- members are written anew, since so many go that naming them takes too long.
 local function plan_members(c, r)
     local key = c.prefix .. 'group:' .. r.id
     local plan = {
         members = key .. ':members', parked = key .. ':parked',
-        add = {}, remove = {}, park = {}, unpark = {},
+        add = {}, keep = {}, remove = {}, first = {},
+        park = {}, keep_parked = {}, unpark = {},
     }
-    if r.deleted or r.mode == 'keep' then
+    if r.mode == 'keep' then
         return plan
     end
-    for _, id in ipairs(r.add) do
-        plan_add(c, r, plan, id)
-    end
+    plan_add(c, r, plan)
     if r.mode == 'replace' then
-        plan_rest(c, r, plan)
+        plan.remove = others(plan.members, plan.keep)
+        plan.unpark = others(plan.parked, plan.keep_parked)
+        plan.clear = not plan.remove
+        plan.clear_parked = not plan.unpark
     else
-        for _, id in ipairs(r.remove) do
-            plan_remove(c, plan, id)
-        end
+        plan_remove(r, plan)
     end
     return plan
+end
+
+local function moves(plan)
+    return plan.clear or #plan.add + #plan.remove > 0
 end
 
 -- The other side of a membership: a hint, verified when it is read.
@@ -184,9 +221,9 @@ local function hint_key(c, member)
     return c.prefix .. kind .. string.sub(member, 2) .. ':groups'
 end
 
-local function add_member(c, group, member)
+local function add_hint(c, group, member, first)
     call('ZADD', hint_key(c, member), 0, group)
-    if string.sub(member, 1, 1) == 'U' then
+    if first and string.sub(member, 1, 1) == 'U' then
         call('SETRANGE', c.prefix .. 'user:' .. string.sub(member, 2),
             HEADER - 1, '1')
     end
@@ -201,14 +238,11 @@ local function scored(list)
     return pairs_list
 end
 
-local function write_members(c, r, plan)
-    call_in_chunks('ZADD', plan.members, scored(plan.add))
-    call_in_chunks('ZREM', plan.members, plan.remove)
-    for _, member in ipairs(plan.add) do
-        add_member(c, r.id, member)
-    end
-    for _, member in ipairs(plan.remove) do
-        call('ZREM', hint_key(c, member), r.id)
+local function write_parked(c, r, plan)
+    if plan.clear_parked then
+        call('UNLINK', plan.parked)
+        call_in_chunks('ZADD', plan.parked, scored(plan.keep_parked))
+        plan.unpark = {}
     end
     for _, id in ipairs(plan.park) do
         call('ZADD', plan.parked, 0, id)
@@ -220,6 +254,23 @@ local function write_members(c, r, plan)
     end
 end
 
+local function write_members(c, r, plan)
+    if plan.clear then
+        call('UNLINK', plan.members)
+        call_in_chunks('ZADD', plan.members, scored(plan.keep))
+        plan.remove = {}
+    end
+    call_in_chunks('ZADD', plan.members, scored(plan.add))
+    call_in_chunks('ZREM', plan.members, plan.remove)
+    for _, member in ipairs(plan.add) do
+        add_hint(c, r.id, member, plan.first[string.sub(member, 2)])
+    end
+    for _, member in ipairs(plan.remove) do
+        call('ZREM', hint_key(c, member), r.id)
+    end
+    write_parked(c, r, plan)
+end
+
 local function ids_text(members)
     local ids = {}
     for i, member in ipairs(members) do
@@ -228,14 +279,18 @@ local function ids_text(members)
     return '[' .. table.concat(ids, ',') .. ']'
 end
 
+local function members_data(add, remove)
+    return '"members":{"add":' .. ids_text(add) .. ',"remove":'
+        .. ids_text(remove) .. '}'
+end
+
 local function with_members(data, plan)
-    if #plan.add + #plan.remove == 0 then
+    if not moves(plan) then
         return data
     end
     local text = '"members":{"all":true}'
-    if #plan.add + #plan.remove <= LISTED_MAX then
-        text = '"members":{"add":' .. ids_text(plan.add) .. ',"remove":'
-            .. ids_text(plan.remove) .. '}'
+    if not plan.clear and #plan.add + #plan.remove <= LISTED_MAX then
+        text = members_data(plan.add, plan.remove)
     end
     if data == '' or data == '{}' then
         return '{' .. text .. '}'
@@ -243,7 +298,13 @@ local function with_members(data, plan)
     return string.sub(data, 1, -2) .. ',' .. text .. '}'
 end
 
--- Somebody arrives whom groups were waiting for.  Answers their number.
+-- Another request's subject came to or left a group: that group's own event.
+local function append_membership(c, r, group, version, add, remove)
+    append_event(c, 'group.members', 'group', group, version, r.actor, r.txn,
+        '{' .. members_data(add, remove) .. '}')
+end
+
+-- Somebody arrives whom groups were waiting for.
 local function unpark(c, r)
     local waiting = c.prefix .. 'parked:' .. r.id
     local groups = call('ZRANGE', waiting, 0, -1)
@@ -252,36 +313,32 @@ local function unpark(c, r)
         local key = c.prefix .. 'group:' .. group
         if call('ZREM', key .. ':parked', r.id) == 1 then
             call('ZADD', key .. ':members', 0, member)
-            add_member(c, group, member)
-            touch(c, key)
-            append_event(c, 'group.members', 'group', group,
-                number_text(tonumber(call('GETRANGE', key, 0, 9))), r.actor,
-                r.txn,
-                '{"members":{"add":["' .. r.id .. '"],"remove":[]}}')
+            add_hint(c, group, member, true)
+            append_membership(c, r, group, touch(c, key), { member }, {})
         end
     end
     if #groups > 0 then
-        call('DEL', waiting)
+        call('UNLINK', waiting)
     end
 end
 
 -- ---- commit --------------------------------------------------------------
 
-local function refused(c, r, record, may_grow)
+local function refused(c, r, head, may_grow)
     if r.if_content == '0' then
-        if record then
+        if head then
             return { 'CONTENT' }
         end
-    elseif not record then
+    elseif not head then
         return { 'NOTFOUND' }
     end
-    if record then
-        if r.if_version ~= ''
-            and tonumber(r.if_version) ~= version_of(record) then
+    if head then
+        if r.if_version ~= '' and tonumber(r.if_version) ~= version_of(head)
+        then
             return { 'VERSION' }
         end
-        if r.if_content ~= '' and tonumber(r.if_content)
-            ~= tonumber(string.sub(record, 11, 20)) then
+        if r.if_content ~= ''
+            and tonumber(r.if_content) ~= content_of(head) then
             return { 'CONTENT' }
         end
     end
@@ -294,20 +351,20 @@ local function refused(c, r, record, may_grow)
     end
 end
 
-local function leave_groups(c, r, member)
+local function leave_groups(c, r)
+    local member = (r.kind == 'user' and 'U' or 'G') .. r.id
     local hints = c.prefix .. r.kind .. ':' .. r.id .. ':groups'
     for _, group in ipairs(call('ZRANGE', hints, 0, -1)) do
         local key = c.prefix .. 'group:' .. group
         if call('ZREM', key .. ':members', member) == 1 then
-            touch(c, key)
+            append_membership(c, r, group, touch(c, key), {}, { member })
         end
     end
-    call('DEL', hints)
+    call('UNLINK', hints)
 end
 
-local function delete(c, r, record, key)
-    local version = version_of(record) + 1
-    leave_groups(c, r, (r.kind == 'user' and 'U' or 'G') .. r.id)
+local function delete(c, r, head, key)
+    local version = version_of(head) + 1
     write_indexes(c, r)
     call('ZREM', c.prefix .. r.kind .. 's', r.id)
     call('UNLINK', key, key .. ':members', key .. ':parked')
@@ -315,63 +372,60 @@ local function delete(c, r, record, key)
         call('HDEL', c.prefix .. 'group-names', r.id)
     end
     append_event(c, r.op, r.kind, r.id, version, r.actor, r.txn, r.data)
+    leave_groups(c, r)
     return { 'OK', number_text(version), '0', number_text(c.now), '1' }
 end
 
 local function create(c, r, key)
     call('SET', key, header(1, 1, c.now, c.now, '0') .. r.document)
     call('ZADD', c.prefix .. r.kind .. 's', 0, r.id)
-    return 1, c.now, c.now
+    return 1, c.now
 end
 
-local function update(c, r, record, key)
-    local version = version_of(record) + 1
-    local created = tonumber(string.sub(record, 21, 33))
-    if r.document ~= '' then
-        call('SET', key, header(version, tonumber(string.sub(record, 11, 20))
-            + 1, created, c.now, string.sub(record, 47, 47)) .. r.document)
+local function update(c, r, head, key)
+    local version, created = version_of(head) + 1, created_of(head)
+    if r.document == '' then
+        touch(c, key, head)
     else
-        call('SETRANGE', key, 0, string.format('%010.0f', version))
-        call('SETRANGE', key, 33, string.format('%013.0f', c.now))
+        call('SET', key, header(version, content_of(head) + 1, created, c.now,
+            string.sub(head, HEADER)) .. r.document)
     end
-    return version, created, c.now
+    return version, created
 end
 
-local function unchanged(record)
-    return { 'OK', number_text(version_of(record)),
-        number_text(tonumber(string.sub(record, 21, 33))),
-        number_text(tonumber(string.sub(record, 34, 46))), '0' }
+local function unchanged(head)
+    return { 'OK', number_text(version_of(head)),
+        number_text(created_of(head)),
+        number_text(tonumber(string.sub(head, 34, 46))), '0' }
 end
 
-local function write(c, r, record, key)
+local function write(c, r, head, key)
     local plan = plan_members(c, r)
-    local moved = #plan.add + #plan.remove > 0
-    if record and r.document == '' and not moved then
-        write_members(c, r, plan) -- parks and unparks: nothing to be seen
-        return unchanged(record)
+    if head and r.document == '' and not moves(plan) then
+        write_parked(c, r, plan) -- nothing to be seen
+        return unchanged(head)
     end
-    local version, created, modified
-    if record then
-        version, created, modified = update(c, r, record, key)
+    local version, created
+    if head then
+        version, created = update(c, r, head, key)
     else
-        version, created, modified = create(c, r, key)
+        version, created = create(c, r, key)
     end
     write_indexes(c, r)
     if r.name ~= '' then
         call('HSET', c.prefix .. 'group-names', r.id, r.name)
     end
-    write_members(c, r, plan)
-    local op = r.op
-    if record and r.document == '' then
-        op = 'group.members'
+    local data = with_members(r.data, plan)
+    if r.mode ~= 'keep' then
+        write_members(c, r, plan)
     end
-    append_event(c, op, r.kind, r.id, version, r.actor, r.txn,
-        with_members(r.data, plan))
-    if not record then
+    append_event(c, r.document == '' and 'group.members' or r.op, r.kind,
+        r.id, version, r.actor, r.txn, data)
+    if not head then
         unpark(c, r)
     end
     return { 'OK', number_text(version), number_text(created),
-        number_text(modified), '1' }
+        number_text(c.now), '1' }
 end
 
 local function commit(keys, args, may_grow)
@@ -381,15 +435,16 @@ local function commit(keys, args, may_grow)
     end
     local r = read_commit(args)
     local key = c.prefix .. r.kind .. ':' .. r.id
-    local record = call('GET', key)
-    failed = refused(c, r, record, may_grow)
+    local head = call('GETRANGE', key, 0, HEADER - 1)
+    head = #head == HEADER and head or nil
+    failed = refused(c, r, head, may_grow)
     if failed then
         return failed
     end
     if r.deleted then
-        return delete(c, r, record, key)
+        return delete(c, r, head, key)
     end
-    return write(c, r, record, key)
+    return write(c, r, head, key)
 end
 
 register('commit', function(keys, args)
