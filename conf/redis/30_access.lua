@@ -425,7 +425,8 @@ register('plan_commit', function(keys, args)
 end, { 'allow-oom' })
 
 -- task_due <limit>: tasks of the whole shard that are due, reserved for the
--- caller for a moment.  Answers OK <ms to the next or empty> {workspace task}
+-- caller for a moment.  Answers OK <ms to the next or empty>
+-- { <workspace> <task> <app> <kind> }...
 register('task_due', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then
@@ -437,8 +438,12 @@ register('task_due', function(keys, args)
         number_text(c.now), 'LIMIT', 0, tonumber(args[4]))) do
         call('ZADD', key, number_text(c.now + RESERVED), member)
         local workspace, task = string.match(member, '^(%S+) (%S+)$')
+        local known = call('HMGET', c.shard .. workspace .. ':task:' .. task,
+            'app', 'kind')
         out[#out + 1] = workspace
         out[#out + 1] = task
+        out[#out + 1] = known[1] or ''
+        out[#out + 1] = known[2] or ''
     end
     local first = call('ZRANGE', key, 0, 0, 'WITHSCORES')
     out[2] = first[2] and number_text(tonumber(first[2]) - c.now) or ''
@@ -499,6 +504,27 @@ register('task_renew', function(keys, args)
     call('HSET', task_key(c, args[4]), 'leaseUntil', number_text(lease))
     schedule(c, args[4], lease)
     return { 'OK' }
+end, { 'allow-oom' })
+
+-- task_recover <owner>: calls that a former life of this sidecar left behind
+-- are due at once.  Their outcome is unknown, which the task says.
+register('task_recover', function(keys, args)
+    local c, failed = begin(keys, args)
+    if not c then
+        return failed
+    end
+    local due, found = c.shard .. 'due', 0
+    for _, member in ipairs(call('ZRANGE', due, 0, -1)) do
+        local workspace, task = string.match(member, '^(%S+) (%S+)$')
+        local key = c.shard .. workspace .. ':task:' .. task
+        local held = call('HMGET', key, 'state', 'owner')
+        if held[1] == 'running' and held[2] == args[4] then
+            call('HSET', key, 'leaseUntil', 0)
+            call('ZADD', due, number_text(c.now), member)
+            found = found + 1
+        end
+    end
+    return { 'OK', found }
 end, { 'allow-oom' })
 
 local function finish_done(c, task, key, grant, args)

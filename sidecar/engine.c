@@ -1,0 +1,497 @@
+#include "engine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+
+#define CLAIM_MAX    256
+#define STOP_TIMEOUT 20000 /* ms for calls in flight */
+#define PATH_LEN_MAX 512
+
+static void claim_dirty(loop_t *loop, void *data);
+static void claim_due(loop_t *loop, void *data);
+
+
+/* ---- the data set that we know ---- */
+
+static void
+note_path(const engine_t *engine, char *path, const char *suffix)
+{
+    snprintf(path, PATH_LEN_MAX, "%s/dataset-%s%s", engine->conf->state_dir,
+        engine->conf->name, suffix);
+}
+
+
+static void
+write_note(const engine_t *engine)
+{
+    char  path[PATH_LEN_MAX], new_path[PATH_LEN_MAX];
+    FILE *out;
+
+    note_path(engine, path, "");
+    note_path(engine, new_path, ".new");
+    out = fopen(new_path, "w");
+    if (out == NULL) {
+        log_error("%s: %s", new_path, strerror(errno));
+        return;
+    }
+    fprintf(out, "%s %lld\n", engine->dataset, engine->appended);
+    if (fclose(out) != 0 || rename(new_path, path) != 0) {
+        log_error("%s: %s", path, strerror(errno));
+    }
+}
+
+
+static bool
+read_note(const engine_t *engine, char *dataset, long long *appended)
+{
+    char  path[PATH_LEN_MAX];
+    FILE *in;
+    bool  ok;
+
+    note_path(engine, path, "");
+    in = fopen(path, "r");
+    if (in == NULL) {
+        return false;
+    }
+    ok = fscanf(in, "%79s %lld", dataset, appended) == 2;
+    fclose(in);
+    return ok;
+}
+
+
+/* ---- looking at shards ---- */
+
+static void
+wake(shard_t *shard, loop_timer_t *timer, int64_t *at, int64_t after)
+{
+    int64_t when = loop_now(shard->engine->loop) + (after > 0 ? after : 0);
+
+    if (!loop_timer_armed(timer) || when < *at) {
+        *at = when;
+        loop_timer_arm(timer, after);
+    }
+}
+
+
+void
+engine_wake_dirty(engine_t *engine, unsigned number, int64_t after)
+{
+    shard_t *shard = &engine->shards[number];
+
+    wake(shard, shard->dirty_timer, &shard->dirty_at, after);
+}
+
+
+void
+engine_wake_due(engine_t *engine, unsigned number, int64_t after)
+{
+    shard_t *shard = &engine->shards[number];
+
+    wake(shard, shard->due_timer, &shard->due_at, after);
+}
+
+
+/* The function says when the next one is due; "" = none. */
+static void
+wake_next(shard_t *shard, const char *next, bool full,
+    void (*wake_shard)(engine_t *, unsigned, int64_t))
+{
+    int64_t after = strtoll(next, NULL, 10);
+
+    if (full) {
+        wake_shard(shard->engine, shard->number, 0);
+    } else if (*next && after < ENGINE_PERIOD) {
+        wake_shard(shard->engine, shard->number, after > 0 ? after + 1 : 1);
+    }
+}
+
+
+static void
+on_dirty(void *data, const redisReply *reply)
+{
+    shard_t *shard = data;
+
+    shard->dirty_asked = false;
+    if (!redis_reply_ok(reply)) {
+        return;
+    }
+    for (size_t i = 3; i + 1 < reply->elements; i += 2) {
+        plan_job_start(shard->engine, shard->number,
+            redis_reply_text(reply, i), redis_reply_text(reply, i + 1),
+            redis_reply_number(reply, 1));
+    }
+    wake_next(shard, redis_reply_text(reply, 2),
+        reply->elements >= 3 + 2 * CLAIM_MAX, engine_wake_dirty);
+}
+
+
+static void
+claim_dirty(loop_t *loop, void *data)
+{
+    char         lease[24], limit[24];
+    shard_t     *shard = data;
+    engine_t    *engine = shard->engine;
+    redis_call_t call;
+
+    (void) loop;
+    if (!engine->ready || engine->stopping || shard->dirty_asked) {
+        return;
+    }
+    redis_call_begin(&call, "dirty_claim", false, shard->number, "",
+        engine->dataset);
+    redis_call_number(&call, ENGINE_DIRTY_LEASE, lease);
+    redis_call_number(&call, CLAIM_MAX, limit);
+    shard->dirty_asked = redis_call_send(&call, engine->redis, on_dirty,
+        shard);
+}
+
+
+static void
+on_due(void *data, const redisReply *reply)
+{
+    shard_t *shard = data;
+
+    shard->due_asked = false;
+    if (!redis_reply_ok(reply)) {
+        return;
+    }
+    for (size_t i = 2; i + 3 < reply->elements; i += 4) {
+        dispatch_add(shard->engine->dispatch, shard->number,
+            redis_reply_text(reply, i), redis_reply_text(reply, i + 1),
+            redis_reply_text(reply, i + 2), redis_reply_text(reply, i + 3));
+    }
+    wake_next(shard, redis_reply_text(reply, 1),
+        reply->elements >= 2 + 4 * CLAIM_MAX, engine_wake_due);
+}
+
+
+static void
+claim_due(loop_t *loop, void *data)
+{
+    char         limit[24];
+    shard_t     *shard = data;
+    engine_t    *engine = shard->engine;
+    redis_call_t call;
+
+    (void) loop;
+    if (!engine->ready || engine->stopping || shard->due_asked) {
+        return;
+    }
+    redis_call_begin(&call, "task_due", false, shard->number, "",
+        engine->dataset);
+    redis_call_number(&call, CLAIM_MAX, limit);
+    shard->due_asked = redis_call_send(&call, engine->redis, on_due, shard);
+}
+
+
+static void
+on_ignored(void *data, const redisReply *reply)
+{
+    (void) data;
+    if (reply && reply->type == REDIS_REPLY_ERROR) {
+        log_error("redis: %.200s", reply->str);
+    }
+}
+
+
+static void
+trim(shard_t *shard)
+{
+    redis_call_t call;
+
+    redis_call_begin(&call, "trim", false, shard->number, "",
+        shard->engine->dataset);
+    redis_call_send(&call, shard->engine->redis, on_ignored, NULL);
+    shard->touched = false;
+}
+
+
+/* ---- the guard ---- */
+
+static bool
+is_known(engine_t *engine, const char *id, long long appended)
+{
+    char      noted[80] = "";
+    long long noted_appended = 0;
+
+    if (!read_note(engine, noted, &noted_appended)) {
+        return true; /* the first one we see */
+    }
+    if (strcmp(noted, id) != 0) {
+        log_error("redis holds data set %s, known is %s: nothing is done. "
+            "To accept it remove the file dataset-%s in %s", id, noted,
+            engine->conf->name, engine->conf->state_dir);
+        return false;
+    }
+    if (appended < noted_appended) {
+        log_error("redis holds an older state of data set %s (%lld events, "
+            "%lld were seen): nothing is done. To accept it remove the file "
+            "dataset-%s in %s", id, appended, noted_appended,
+            engine->conf->name, engine->conf->state_dir);
+        return false;
+    }
+    return true;
+}
+
+
+static bool
+make_shards(engine_t *engine, unsigned count)
+{
+    if (engine->shards) {
+        return count == engine->shard_count;
+    }
+    engine->shards = calloc(count, sizeof(*engine->shards));
+    if (engine->shards == NULL) {
+        return false;
+    }
+    engine->shard_count = count;
+    for (unsigned i = 0; i < count; i++) {
+        shard_t *shard = &engine->shards[i];
+
+        shard->engine = engine;
+        shard->number = i;
+        shard->dirty_timer = loop_timer_new(engine->loop, claim_dirty, shard);
+        shard->due_timer = loop_timer_new(engine->loop, claim_due, shard);
+        if (shard->dirty_timer == NULL || shard->due_timer == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+
+/* What a former life of this name left running is due at once. */
+static void
+recover(engine_t *engine)
+{
+    for (unsigned i = 0; i < engine->shard_count; i++) {
+        redis_call_t call;
+
+        redis_call_begin(&call, "task_recover", false, i, "",
+            engine->dataset);
+        redis_call_text(&call, engine->conf->name);
+        redis_call_send(&call, engine->redis, on_ignored, NULL);
+        engine_wake_dirty(engine, i, 0);
+        engine_wake_due(engine, i, 0);
+    }
+}
+
+
+static void
+on_counter(void *data, const redisReply *reply)
+{
+    engine_t *engine = data;
+
+    if (reply && reply->type == REDIS_REPLY_STRING) {
+        engine->appended += strtoll(reply->str, NULL, 10);
+    }
+}
+
+
+static void
+on_counted(void *data, const redisReply *reply)
+{
+    engine_t *engine = data;
+
+    on_counter(data, reply);
+    if (reply && reply->type == REDIS_REPLY_STRING && !engine->ready) {
+        engine->ready = is_known(engine, engine->dataset, engine->appended);
+        if (engine->ready) {
+            log_info("data set %s, %u shards, consumer %s", engine->dataset,
+                engine->shard_count, engine->conf->name);
+            recover(engine);
+            stream_start(engine->stream);
+        }
+    }
+    if (engine->ready && reply) {
+        write_note(engine);
+    }
+}
+
+
+/* Sums the shards' event counters: an older data set has fewer. */
+static void
+count_events(engine_t *engine)
+{
+    engine->appended = 0;
+    for (unsigned i = 0; i < engine->shard_count; i++) {
+        char         key[SCIM_KEY_MAX];
+        const char  *argv[] = { "HGET", key, "appended" };
+        const size_t lengths[] = { 4, scim_key_dataset(key, i), 8 };
+
+        redis_client_send(engine->redis, 3, argv, lengths,
+            i + 1 == engine->shard_count ? on_counted : on_counter, engine);
+    }
+}
+
+
+static void
+on_dataset(void *data, const redisReply *reply)
+{
+    engine_t   *engine = data;
+    long long   shards;
+    const char *id = redis_reply_text(reply, 0);
+
+    if (reply == NULL || reply->type != REDIS_REPLY_ARRAY) {
+        return;
+    }
+    shards = redis_reply_number(reply, 1);
+    if (*id == '\0' || shards < 1 || shards > SCIM_SHARD_COUNT_MAX) {
+        engine->ready = false;
+        log_error("redis holds no data set: scimctl dataset create");
+        return;
+    }
+    if (engine->dataset[0] && strcmp(engine->dataset, id) != 0) {
+        engine->ready = false;
+    }
+    snprintf(engine->dataset, sizeof(engine->dataset), "%s", id);
+    if (!make_shards(engine, (unsigned) shards)) {
+        log_error("cannot work on %lld shards", shards);
+        return;
+    }
+    count_events(engine);
+}
+
+
+static void
+ask_dataset(engine_t *engine)
+{
+    char         key[SCIM_KEY_MAX];
+    const char  *argv[] = { "HMGET", key, "id", "shards" };
+    const size_t lengths[] = { 5, scim_key_dataset(key, 0), 2, 6 };
+
+    redis_client_send(engine->redis, 4, argv, lengths, on_dataset, engine);
+}
+
+
+static void
+on_redis(void *data, bool up)
+{
+    engine_t *engine = data;
+
+    if (up) {
+        ask_dataset(engine);
+        return;
+    }
+    for (unsigned i = 0; i < engine->shard_count; i++) {
+        engine->shards[i].dirty_asked = engine->shards[i].due_asked = false;
+    }
+    engine->ready = false;
+}
+
+
+static void
+on_period(loop_t *loop, void *data)
+{
+    engine_t *engine = data;
+
+    (void) loop;
+    if (redis_client_up(engine->redis)) {
+        ask_dataset(engine);
+    }
+    for (unsigned i = 0; engine->ready && i < engine->shard_count; i++) {
+        engine_wake_dirty(engine, i, 0);
+        engine_wake_due(engine, i, 0);
+        if (engine->shards[i].touched) {
+            trim(&engine->shards[i]);
+        }
+    }
+    loop_timer_arm(engine->period_timer,
+        ENGINE_PERIOD - ENGINE_PERIOD / 10 + random() % (ENGINE_PERIOD / 5));
+}
+
+
+/* ---- life ---- */
+
+static void
+stop_now(loop_t *loop, void *data)
+{
+    (void) data;
+    loop_stop(loop, 0);
+}
+
+
+engine_t *
+engine_new(loop_t *loop, const conf_t *conf)
+{
+    engine_t *engine = calloc(1, sizeof(*engine));
+
+    if (engine == NULL) {
+        return NULL;
+    }
+    engine->loop = loop;
+    engine->conf = conf;
+    engine->address.address = conf->redis;
+    engine->address.user = conf->redis_user;
+    engine->address.password = conf->redis_password;
+    engine->connectors = connectors_new(loop, &conf->connectors);
+    engine->dispatch = dispatch_new(engine);
+    engine->stream = stream_new(engine);
+    engine->period_timer = loop_timer_new(loop, on_period, engine);
+    engine->stop_timer = loop_timer_new(loop, stop_now, engine);
+    engine->redis = redis_client_new(loop, &engine->address, on_redis,
+        engine);
+    if (engine->connectors == NULL || engine->dispatch == NULL
+        || engine->stream == NULL || engine->period_timer == NULL
+        || engine->stop_timer == NULL || engine->redis == NULL)
+    {
+        engine_free(engine);
+        return NULL;
+    }
+    loop_timer_arm(engine->period_timer, ENGINE_PERIOD);
+    return engine;
+}
+
+
+void
+engine_free(engine_t *engine)
+{
+    if (engine == NULL) {
+        return;
+    }
+    engine->stopping = true;
+    connectors_free(engine->connectors);
+    redis_client_free(engine->redis);
+    stream_free(engine->stream);
+    dispatch_free(engine->dispatch);
+    for (unsigned i = 0; i < engine->shard_count; i++) {
+        loop_timer_free(engine->shards[i].dirty_timer);
+        loop_timer_free(engine->shards[i].due_timer);
+    }
+    free(engine->shards);
+    loop_timer_free(engine->period_timer);
+    loop_timer_free(engine->stop_timer);
+    free(engine);
+}
+
+
+void
+engine_check_stopped(engine_t *engine)
+{
+    if (engine->stopping && engine->plans == 0
+        && dispatch_running(engine->dispatch) == 0
+        && stream_busy(engine->stream) == 0)
+    {
+        loop_stop(engine->loop, 0);
+    }
+}
+
+
+void
+engine_stop(engine_t *engine)
+{
+    if (engine->stopping) {
+        loop_stop(engine->loop, 0);
+        return;
+    }
+    engine->stopping = true;
+    log_info("stopping: %u calls and %u plans under way",
+        dispatch_running(engine->dispatch), engine->plans);
+    loop_timer_arm(engine->stop_timer, STOP_TIMEOUT);
+    engine_check_stopped(engine);
+}

@@ -1,0 +1,89 @@
+#ifndef SIDECAR_ENGINE_H
+#define SIDECAR_ENGINE_H
+
+#include "conf.h"
+#include "connector.h"
+#include "redis_client.h"
+#include "scim_key.h"
+
+/*
+ * The daemon's state, passed down; no globals.  Its parts:
+ *
+ *   stream.c    events -> team_sync, user_sync, mark; acknowledges
+ *   plan_job.c  a dirty user -> facts -> planner -> plan_commit
+ *   dispatch.c  tasks -> connector -> task_finish
+ *   engine.c    start, shards, periodic work, the data set's guard, stop
+ */
+#define ENGINE_DIRTY_LEASE 10000 /* ms a user's planning may take */
+#define ENGINE_TASK_LEASE  30000 /* ms a call may go unrenewed */
+#define ENGINE_PERIOD      5000  /* ms between looks at every shard */
+#define ENGINE_ID_MAX      40
+
+typedef struct engine_s   engine_t;
+typedef struct stream_s   stream_t;
+typedef struct dispatch_s dispatch_t;
+
+typedef struct {
+    engine_t     *engine;
+    unsigned      number;
+    loop_timer_t *dirty_timer;
+    loop_timer_t *due_timer;
+    int64_t       dirty_at; /* loop time the timer is armed for */
+    int64_t       due_at;
+    bool          dirty_asked; /* a claim is on its way */
+    bool          due_asked;
+    bool          touched; /* events were acknowledged since the last trim */
+} shard_t;
+
+struct engine_s {
+    loop_t         *loop;
+    const conf_t   *conf;
+    redis_address_t address;
+    redis_client_t *redis;
+    connectors_t   *connectors;
+    stream_t       *stream;
+    dispatch_t     *dispatch;
+    loop_timer_t   *period_timer;
+    loop_timer_t   *stop_timer;
+    shard_t        *shards;
+    unsigned        shard_count;
+    char            dataset[80];
+    long long       appended; /* events ever, as last noted */
+    bool            ready;    /* the data set is the known one */
+    bool            stopping;
+    unsigned        plans;    /* plan jobs under way */
+};
+
+engine_t *engine_new(loop_t *loop, const conf_t *conf);
+void engine_free(engine_t *engine);
+
+/* First call: finish what runs, then stop the loop.  Second: stop now. */
+void engine_stop(engine_t *engine);
+
+/* Look at the dirty users, or the due tasks, of a shard in `after` ms. */
+void engine_wake_dirty(engine_t *engine, unsigned shard, int64_t after);
+void engine_wake_due(engine_t *engine, unsigned shard, int64_t after);
+
+/* Something ended: when stopping, maybe everything did. */
+void engine_check_stopped(engine_t *engine);
+
+/* ---- stream.c ---- */
+stream_t *stream_new(engine_t *engine);
+void stream_free(stream_t *stream);
+void stream_start(stream_t *stream); /* once the data set is known */
+unsigned stream_busy(const stream_t *stream);
+
+/* ---- plan_job.c ---- */
+/* Plans one user whose dirty mark is leased to us until `lease`. */
+void plan_job_start(engine_t *engine, unsigned shard, const char *workspace,
+    const char *user, long long lease);
+
+/* ---- dispatch.c ---- */
+dispatch_t *dispatch_new(engine_t *engine);
+void dispatch_free(dispatch_t *dispatch);
+/* A task to be claimed and run as soon as its app has room. */
+void dispatch_add(dispatch_t *dispatch, unsigned shard, const char *workspace,
+    const char *task, const char *app, const char *kind);
+unsigned dispatch_running(const dispatch_t *dispatch);
+
+#endif

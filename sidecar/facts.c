@@ -1,0 +1,305 @@
+#include "facts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "redis_client.h"
+#include "scim_arena.h"
+#include "scim_json.h"
+#include "scim_record.h"
+
+typedef struct {
+    scim_arena_t arena;
+    scim_app_t  *apps; /* to be freed one by one */
+    size_t       app_count;
+    person_t     person;
+} memory_t;
+
+/* Reads the flat reply from left to right. */
+typedef struct {
+    const redisReply *reply;
+    size_t            at;
+    memory_t         *memory;
+    bool              failed;
+} reader_t;
+
+
+static void
+copy_text(const json_t *value, char *out, size_t size)
+{
+    const char *text = json_string_value(value);
+
+    if (text && json_string_length(value) < size) {
+        memcpy(out, text, json_string_length(value) + 1);
+    }
+}
+
+
+/* RFC 7643 leaves it open which address counts: primary, work, first. */
+static const json_t *
+chosen_email(const json_t *emails)
+{
+    size_t        i;
+    json_t       *email;
+    const json_t *work = NULL;
+
+    json_array_foreach((json_t *) emails, i, email) {
+        const char *type = json_string_value(json_object_get(email, "type"));
+
+        if (json_is_true(json_object_get(email, "primary"))) {
+            return json_object_get(email, "value");
+        }
+        if (work == NULL && type && strcmp(type, "work") == 0) {
+            work = email;
+        }
+    }
+    return json_object_get(work ? work : json_array_get(emails, 0), "value");
+}
+
+
+void
+person_read(const char *record, size_t len, person_t *person)
+{
+    json_t       *document;
+    const json_t *name, *email;
+    scim_record_t parsed;
+
+    memset(person, 0, sizeof(*person));
+    if (!scim_record_parse(record, len, &parsed)) {
+        return;
+    }
+    document = scim_json_read(parsed.document, parsed.document_len,
+        &scim_json_stored_limits, NULL);
+    if (document == NULL) {
+        return;
+    }
+    person->active = !json_is_false(json_object_get(document, "active"));
+    copy_text(json_object_get(document, "userName"), person->user_name,
+        sizeof(person->user_name));
+    copy_text(json_object_get(document, "displayName"), person->display_name,
+        sizeof(person->display_name));
+    name = json_object_get(document, "name");
+    copy_text(json_object_get(name, "givenName"), person->given_name,
+        sizeof(person->given_name));
+    copy_text(json_object_get(name, "familyName"), person->family_name,
+        sizeof(person->family_name));
+    email = chosen_email(json_object_get(document, "emails"));
+    copy_text(email ? email : json_object_get(document, "userName"),
+        person->email, sizeof(person->email));
+    json_decref(document);
+}
+
+
+static const char *
+next_text(reader_t *reader, size_t *len)
+{
+    char             *copy;
+    const redisReply *one;
+
+    if (reader->at >= reader->reply->elements) {
+        reader->failed = true;
+        return "";
+    }
+    one = reader->reply->element[reader->at++];
+    if (one->type != REDIS_REPLY_STRING) {
+        reader->failed = true;
+        return "";
+    }
+    copy = scim_arena_copy(&reader->memory->arena, one->str,
+        (size_t) one->len);
+    if (copy == NULL) {
+        reader->failed = true;
+        return "";
+    }
+    if (len) {
+        *len = (size_t) one->len;
+    }
+    return copy;
+}
+
+
+static size_t
+next_count(reader_t *reader)
+{
+    long long number = redis_reply_number(reader->reply, reader->at++);
+
+    if (number < 0 || (size_t) number > reader->reply->elements) {
+        reader->failed = true;
+        return 0;
+    }
+    return (size_t) number;
+}
+
+
+static void *
+next_array(reader_t *reader, size_t count, size_t size)
+{
+    void *array = scim_arena_alloc(&reader->memory->arena,
+        (count + 1) * size);
+
+    reader->failed = reader->failed || array == NULL;
+    return array;
+}
+
+
+/* A share: {"role","accessRole"?} */
+static void
+read_share(reader_t *reader, const char *text, size_t len,
+    plan_source_t *source)
+{
+    json_t     *share = scim_json_read(text, len, &scim_json_stored_limits,
+        NULL);
+    const char *role = json_string_value(json_object_get(share, "role"));
+    const char *access =
+        json_string_value(json_object_get(share, "accessRole"));
+
+    source->owner = role && strcmp(role, "owner") == 0;
+    source->access_role = scim_arena_copy(&reader->memory->arena,
+        access ? access : "", access ? strlen(access) : 0);
+    reader->failed = reader->failed || share == NULL
+        || source->access_role == NULL;
+    json_decref(share);
+}
+
+
+static void
+read_sources(reader_t *reader, plan_facts_t *facts)
+{
+    size_t         len = 0, count = next_count(reader);
+    plan_source_t *sources = next_array(reader, count, sizeof(*sources));
+
+    for (size_t i = 0; i < count && !reader->failed; i++) {
+        sources[i].app = next_text(reader, NULL);
+        sources[i].subject = next_text(reader, NULL);
+        read_share(reader, next_text(reader, &len), len, &sources[i]);
+    }
+    facts->sources = sources;
+    facts->source_count = count;
+}
+
+
+static void
+read_grant(reader_t *reader, plan_grant_t *grant)
+{
+    const char *field[GRANT_FIELD_COUNT];
+
+    grant->app = next_text(reader, NULL);
+    for (int i = 0; i < GRANT_FIELD_COUNT; i++) {
+        field[i] = next_text(reader, NULL);
+    }
+    grant->state = grant_state_parse(field[GRANT_FIELD_STATE]);
+    grant->owner = strcmp(field[GRANT_FIELD_ROLE], "owner") == 0;
+    grant->access_role = field[GRANT_FIELD_ACCESS_ROLE];
+    grant->applied_role = field[GRANT_FIELD_APPLIED_ROLE];
+    grant->sources = field[GRANT_FIELD_SOURCES];
+    grant->member_id = field[GRANT_FIELD_MEMBER_ID];
+    grant->email = field[GRANT_FIELD_EMAIL];
+    grant->user_name = field[GRANT_FIELD_USER_NAME];
+    grant->task = field[GRANT_FIELD_TASK];
+    grant->lost_at = strtoll(field[GRANT_FIELD_LOST_AT], NULL, 10);
+    grant->before = grant_state_parse(field[GRANT_FIELD_BEFORE]);
+    grant->replan = strcmp(field[GRANT_FIELD_REPLAN], "1") == 0;
+    grant->task_kind = next_text(reader, NULL);
+    grant->task_state = next_text(reader, NULL);
+    grant->task_attempts = strtoll(next_text(reader, NULL), NULL, 10);
+    grant->task_unknown = strcmp(next_text(reader, NULL), "1") == 0;
+}
+
+
+static void
+read_grants(reader_t *reader, plan_facts_t *facts)
+{
+    size_t        count = next_count(reader);
+    plan_grant_t *grants = next_array(reader, count, sizeof(*grants));
+
+    for (size_t i = 0; i < count && !reader->failed; i++) {
+        read_grant(reader, &grants[i]);
+    }
+    facts->grants = grants;
+    facts->grant_count = count;
+}
+
+
+static void
+read_apps(reader_t *reader, plan_facts_t *facts)
+{
+    size_t      len = 0, count = next_count(reader);
+    memory_t   *memory = reader->memory;
+    plan_app_t *apps = next_array(reader, count, sizeof(*apps));
+
+    memory->apps = calloc(count + 1, sizeof(*memory->apps));
+    reader->failed = reader->failed || memory->apps == NULL;
+    for (size_t i = 0; i < count && !reader->failed; i++) {
+        const char *record;
+        scim_app_t *app = &memory->apps[memory->app_count];
+
+        apps[i].id = next_text(reader, NULL);
+        record = next_text(reader, &len);
+        if (len == 0) {
+            continue; /* deleted */
+        }
+        /* ten digits of version, then the definition */
+        if (len < 10 || !scim_app_read(record + 10, len - 10, app)) {
+            reader->failed = true;
+            break;
+        }
+        memory->app_count++;
+        apps[i].app = app;
+    }
+    facts->apps = apps;
+    facts->app_count = count;
+}
+
+
+facts_t *
+facts_read(const redisReply *reply)
+{
+    size_t      len = 0;
+    facts_t    *facts = calloc(1, sizeof(*facts));
+    memory_t   *memory = calloc(1, sizeof(*memory));
+    reader_t    reader = { reply, 3, memory, false };
+    const char *record;
+
+    if (facts == NULL || memory == NULL) {
+        free(facts);
+        free(memory);
+        return NULL;
+    }
+    facts->memory = memory;
+    facts->plan.now = redis_reply_number(reply, 1);
+    snprintf(facts->digest, sizeof(facts->digest), "%s",
+        redis_reply_text(reply, 2));
+    record = next_text(&reader, &len);
+    person_read(record, len, &memory->person);
+    facts->plan.active = memory->person.active;
+    facts->plan.email = memory->person.email;
+    facts->plan.user_name = memory->person.user_name;
+    read_sources(&reader, &facts->plan);
+    read_grants(&reader, &facts->plan);
+    read_apps(&reader, &facts->plan);
+    if (reader.failed) {
+        facts_free(facts);
+        return NULL;
+    }
+    return facts;
+}
+
+
+void
+facts_free(facts_t *facts)
+{
+    memory_t *memory;
+
+    if (facts == NULL) {
+        return;
+    }
+    memory = facts->memory;
+    for (size_t i = 0; i < memory->app_count; i++) {
+        scim_app_free(&memory->apps[i]);
+    }
+    free(memory->apps);
+    scim_arena_free(&memory->arena);
+    free(memory);
+    free(facts);
+}

@@ -1,0 +1,227 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <openssl/rand.h>
+
+#include "engine.h"
+#include "facts.h"
+#include "log.h"
+#include "scim_uuid.h"
+
+#define TRIES_MAX     20
+
+/* One user's planning: facts, then the commit of what follows from them. */
+typedef struct {
+    engine_t *engine;
+    unsigned  shard;
+    char      workspace[64];
+    char      user[SCIM_KEY_MAX];
+    long long lease;
+    unsigned  tries;
+    facts_t  *facts;
+    plan_t    plan;
+    char    (*task_ids)[SCIM_UUID_LEN + 1]; /* of the changes, in order */
+    int64_t   recheck_after;
+} job_t;
+
+static void ask_facts(job_t *job);
+
+
+static void
+forget_plan(job_t *job)
+{
+    plan_free(&job->plan);
+    facts_free(job->facts);
+    free(job->task_ids);
+    job->facts = NULL;
+    job->task_ids = NULL;
+}
+
+
+static void
+job_end(job_t *job)
+{
+    engine_t *engine = job->engine;
+
+    forget_plan(job);
+    free(job);
+    engine->plans--;
+    engine_check_stopped(engine);
+}
+
+
+/* What was planned is durable: its tasks may run. */
+static void
+start_tasks(job_t *job)
+{
+    for (size_t i = 0; i < job->plan.count; i++) {
+        if (job->plan.changes[i].action == TASK_NEW) {
+            dispatch_add(job->engine->dispatch, job->shard, job->workspace,
+                job->task_ids[i], job->plan.changes[i].app,
+                job->plan.changes[i].kind);
+        }
+    }
+    if (job->plan.recheck_at) {
+        engine_wake_dirty(job->engine, job->shard, job->recheck_after + 1);
+    }
+}
+
+
+static void
+on_committed(void *data, const redisReply *reply)
+{
+    job_t *job = data;
+
+    if (redis_reply_ok(reply)) {
+        start_tasks(job);
+        job_end(job);
+        return;
+    }
+    if (strcmp(redis_reply_code(reply), "CONFLICT") == 0
+        && ++job->tries < TRIES_MAX)
+    {
+        forget_plan(job);
+        ask_facts(job);
+        return;
+    }
+    if (reply && reply->type == REDIS_REPLY_ERROR) {
+        log_error("plan of user %s: %.200s", job->user, reply->str);
+    }
+    job_end(job); /* the mark stays: somebody plans it again */
+}
+
+
+static void
+add_change(redis_call_t *call, job_t *job, size_t i, char *lost_at)
+{
+    plan_change_t *change = &job->plan.changes[i];
+
+    redis_call_text(call, change->app);
+    redis_call_text(call, grant_state_name(change->state));
+    redis_call_text(call, change->owner ? "owner" : "collaborator");
+    redis_call_text(call, change->access_role);
+    redis_call_text(call, change->sources);
+    redis_call_text(call, change->email);
+    redis_call_text(call, change->user_name);
+    if (change->lost_at) {
+        redis_call_number(call, change->lost_at, lost_at);
+    } else {
+        redis_call_text(call, "");
+    }
+    redis_call_text(call, grant_state_name(change->before));
+    redis_call_text(call, change->replan ? "1" : "");
+    redis_call_text(call, change->action == TASK_NEW ? "new"
+        : change->action == TASK_DROP                ? "drop"
+                                                     : "keep");
+    redis_call_text(call, job->task_ids[i]);
+    redis_call_text(call, change->kind);
+    redis_call_text(call, change->why);
+}
+
+
+static bool
+make_task_ids(job_t *job)
+{
+    unsigned char random[10];
+
+    job->task_ids = calloc(job->plan.count + 1, sizeof(*job->task_ids));
+    if (job->task_ids == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < job->plan.count; i++) {
+        if (RAND_bytes(random, sizeof(random)) != 1) {
+            return false;
+        }
+        scim_uuid_v7(loop_wall(), random, job->task_ids[i]);
+    }
+    return true;
+}
+
+
+static void
+commit(job_t *job)
+{
+    char         lease[24], recheck[24], count[24];
+    char       (*lost_at)[24] = calloc(job->plan.count + 1, sizeof(*lost_at));
+    redis_call_t call;
+
+    if (lost_at == NULL || !make_task_ids(job)) {
+        free(lost_at);
+        job_end(job);
+        return;
+    }
+    redis_call_begin(&call, "plan_commit", false, job->shard, job->workspace,
+        job->engine->dataset);
+    redis_call_text(&call, job->user);
+    redis_call_number(&call, job->lease, lease);
+    redis_call_text(&call, job->facts->digest);
+    redis_call_number(&call, job->plan.recheck_at, recheck);
+    redis_call_text(&call, "sidecar");
+    redis_call_text(&call, "");
+    redis_call_number(&call, (long long) job->plan.count, count);
+    for (size_t i = 0; i < job->plan.count; i++) {
+        add_change(&call, job, i, lost_at[i]);
+    }
+    if (!redis_call_send(&call, job->engine->redis, on_committed, job)) {
+        job_end(job);
+    }
+    free(lost_at);
+}
+
+
+static void
+on_facts(void *data, const redisReply *reply)
+{
+    job_t *job = data;
+
+    if (redis_reply_ok(reply)) {
+        job->facts = facts_read(reply);
+    }
+    if (job->facts == NULL) {
+        log_error("facts of user %s cannot be read", job->user);
+        job_end(job);
+        return;
+    }
+    plan_make(&job->facts->plan, &job->plan);
+    if (job->plan.failed) {
+        job_end(job);
+        return;
+    }
+    job->recheck_after = job->plan.recheck_at
+        ? job->plan.recheck_at - job->facts->plan.now : 0;
+    commit(job);
+}
+
+
+static void
+ask_facts(job_t *job)
+{
+    redis_call_t call;
+
+    redis_call_begin(&call, "facts", true, job->shard, job->workspace,
+        job->engine->dataset);
+    redis_call_text(&call, job->user);
+    if (!redis_call_send(&call, job->engine->redis, on_facts, job)) {
+        job_end(job);
+    }
+}
+
+
+void
+plan_job_start(engine_t *engine, unsigned shard, const char *workspace,
+    const char *user, long long lease)
+{
+    job_t *job = calloc(1, sizeof(*job));
+
+    if (job == NULL || engine->stopping) {
+        free(job);
+        return; /* the mark stays, its lease runs out */
+    }
+    job->engine = engine;
+    job->shard = shard;
+    job->lease = lease;
+    snprintf(job->workspace, sizeof(job->workspace), "%s", workspace);
+    snprintf(job->user, sizeof(job->user), "%s", user);
+    engine->plans++;
+    ask_facts(job);
+}
