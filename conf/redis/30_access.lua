@@ -573,7 +573,7 @@ local function settle_task(c, id, task, state, args)
     return '0'
 end
 
--- task_finish <task> <owner> <attempt> <state> <next at ms> <unknown>
+-- task_finish <task> <owner> <attempt> <state> <again in ms> <unknown>
 -- <member id> <applied role> <why> <actor> <status> <body>
 register('task_finish', function(keys, args)
     local c, failed = begin(keys, args)
@@ -586,10 +586,10 @@ register('task_finish', function(keys, args)
     if task[1] ~= 'running' or task[2] ~= args[5] or task[3] ~= args[6] then
         return { 'STATE' }
     end
-    local state = args[7]
-    call('HSET', key, 'unknown', args[9], 'nextAt', args[8], 'owner', '',
-        'answerStatus', args[14], 'answerBody', args[15])
-    schedule(c, id, state == 'waiting' and tonumber(args[8]) or nil)
+    local state, next_at = args[7], c.now + tonumber(args[8])
+    call('HSET', key, 'unknown', args[9], 'nextAt', number_text(next_at),
+        'owner', '', 'answerStatus', args[14], 'answerBody', args[15])
+    schedule(c, id, state == 'waiting' and next_at or nil)
     return { 'OK', settle_task(c, id, task, state, args) }
 end, { 'allow-oom' })
 
