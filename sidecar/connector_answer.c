@@ -1,0 +1,181 @@
+#include "connector_call.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "pointer.h"
+#include "scim_json.h"
+#include "secret.h"
+
+#define SCRUBBED_MIN 6 /* a shorter secret would blank out ordinary text */
+
+static const scim_json_limits_t answer_limits = {
+    .depth_max = 64, .string_max = 0, .fold_keys = false
+};
+
+
+json_t *
+connector_read_json(const http_answer_t *answer)
+{
+    return scim_json_read(answer->body, answer->body_len, &answer_limits,
+        NULL);
+}
+
+
+outcome_kind_t
+connector_classify(const http_answer_t *answer, char *reason,
+    size_t reason_size)
+{
+    int status = answer->status;
+
+    if (answer->result != HTTP_ANSWERED) {
+        snprintf(reason, reason_size, "no answer: %s", answer->problem);
+        return answer->result == HTTP_NOT_SENT ? OUTCOME_RETRY
+            : OUTCOME_UNKNOWN;
+    }
+    if (status == 429 || status == 503) {
+        snprintf(reason, reason_size, "the app asks to wait (%d)", status);
+        return OUTCOME_RETRY;
+    }
+    if (status == 401 || status == 403) {
+        snprintf(reason, reason_size,
+            "the app refused the connector's credential (%d)", status);
+        return OUTCOME_DEAD;
+    }
+    if (status >= 400 && status < 500) {
+        snprintf(reason, reason_size, "the app refused (%d)", status);
+        return OUTCOME_DEAD;
+    }
+    if (status >= 300 && status < 400) {
+        snprintf(reason, reason_size,
+            "the app redirects (%d), which is not followed", status);
+        return OUTCOME_UNKNOWN;
+    }
+    snprintf(reason, reason_size, "the app failed (%d)", status);
+    return OUTCOME_UNKNOWN;
+}
+
+
+bool
+connector_read_id(const json_t *value, char out[CONNECTOR_MEMBER_ID_SIZE])
+{
+    char id[CONNECTOR_MEMBER_ID_SIZE];
+
+    if (!pointer_text(value, id, sizeof(id)) || id[0] == '\0'
+        || strcmp(id, ".") == 0 || strcmp(id, "..") == 0)
+    {
+        return false;
+    }
+    for (const char *p = id; *p; p++) {
+        if (*p <= 0x20 || *p > 0x7e) {
+            return false;
+        }
+    }
+    memcpy(out, id, strlen(id) + 1);
+    return true;
+}
+
+
+/* Bytes of the UTF-8 character at text, 0 when there is none. */
+static size_t
+character_len(const unsigned char *text, size_t len)
+{
+    size_t        size = text[0] < 0x80 ? 1 : text[0] < 0xc2 ? 0
+        : text[0] < 0xe0 ? 2 : text[0] < 0xf0 ? 3 : text[0] < 0xf5 ? 4 : 0;
+    unsigned char low = text[0] == 0xe0 ? 0xa0 : text[0] == 0xf0 ? 0x90
+        : 0x80;
+    unsigned char high = text[0] == 0xed ? 0x9f : text[0] == 0xf4 ? 0x8f
+        : 0xbf;
+
+    if (size == 0 || size > len) {
+        return 0;
+    }
+    if (size > 1 && (text[1] < low || text[1] > high)) {
+        return 0;
+    }
+    for (size_t i = 2; i < size; i++) {
+        if ((text[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    return size;
+}
+
+
+static void
+keep_text(const char *body, size_t len, scim_buffer_t *kept)
+{
+    while (len > 0) {
+        size_t size = character_len((const unsigned char *) body, len);
+
+        if (kept->len + (size ? size : 1) > CONNECTOR_ANSWER_KEPT) {
+            return;
+        }
+        if (size == 0 || *body == '\0') {
+            scim_buffer_append_char(kept, '?');
+            size = 1;
+        } else {
+            scim_buffer_append(kept, body, size);
+        }
+        body += size;
+        len -= size;
+    }
+}
+
+
+/* The reference to the app's secret, NULL when it has none. */
+static const char *
+secret_reference(const scim_app_t *app)
+{
+    const json_t *auth = json_object_get(app->connector, "auth");
+    const json_t *value = json_object_get(auth, "bearer");
+
+    if (value == NULL) {
+        value = json_object_get(json_object_get(auth, "header"), "value");
+    }
+    if (value == NULL) {
+        value = json_object_get(json_object_get(auth, "basic"), "password");
+    }
+    return json_string_value(value);
+}
+
+
+/* Overwrites each occurrence of the secret in the bytes. */
+static void
+scrub(char *bytes, size_t len, const scim_buffer_t *secret)
+{
+    char *end = bytes + len, *at = bytes;
+
+    while ((at = memmem(at, (size_t) (end - at), secret->data, secret->len))
+        != NULL)
+    {
+        memset(at, '*', secret->len);
+        at += secret->len;
+    }
+}
+
+
+void
+connector_keep(const connectors_t *connectors, const scim_app_t *app,
+    const char *body, size_t len, scim_buffer_t *kept)
+{
+    const char   *problem, *reference = secret_reference(app);
+    scim_buffer_t secret, copy;
+
+    scim_buffer_reset(kept);
+    scim_buffer_init(&secret, SECRET_MAX + 1);
+    /* a secret that begins inside what is kept may end behind it */
+    scim_buffer_init(&copy, CONNECTOR_ANSWER_KEPT + SECRET_MAX);
+    scim_buffer_append(&copy, body, len < copy.max ? len : copy.max);
+    if (reference && copy.len > 0 && secret_read(reference,
+            &connectors->conf.policy, &secret, &problem)
+        && secret.len >= SCRUBBED_MIN)
+    {
+        scrub(copy.data, copy.len, &secret);
+    }
+    if (copy.len > 0) {
+        keep_text(copy.data, copy.len, kept);
+    }
+    secret_free(&secret);
+    scim_buffer_free(&copy);
+}

@@ -1,0 +1,103 @@
+#ifndef SIDECAR_CONNECTOR_CALL_H
+#define SIDECAR_CONNECTOR_CALL_H
+
+#include "connector.h"
+#include "connector_list.h"
+#include "http_client.h"
+#include "scim_buffer.h"
+#include "template.h"
+
+/* What connector*.c share, and nobody else. */
+
+#define CONNECTOR_ANSWER_KEPT 1024
+#define CONNECTOR_ANSWER_MAX (256 * 1024)
+#define CONNECTOR_PAGE_MAX (4 * 1024 * 1024)
+#define CONNECTOR_MEMBER_ID_SIZE 257 /* with its NUL */
+
+typedef struct connector_call_s connector_call_t;
+
+struct connectors_s {
+    loop_t           *loop;
+    loop_timer_t     *timer; /* hands over what ended in connector_run() */
+    http_client_t    *http;
+    connectors_conf_t conf;
+    connector_call_t *calls; /* all that are running */
+    unsigned          count;
+};
+
+/* Which call of a task is under way. */
+typedef enum {
+    STEP_INVITE,
+    STEP_ROLE,
+    STEP_CANCEL,
+    STEP_REMOVE
+} connector_step_t;
+
+struct connector_call_s {
+    connectors_t           *connectors;
+    connector_call_t       *next, *prev;
+    const connector_task_t *task;
+    connector_done_pt       done;
+    void                   *data;
+    http_call_t            *http; /* one of these two while waiting */
+    connector_list_t       *list;
+    connector_step_t        step;
+    bool                    starting;   /* inside connector_run() */
+    bool                    ended;      /* `outcome` waits to be handed over */
+    bool                    conflict;   /* the invite was answered by 409 */
+    bool                    cancelled;  /* the app has no such invite */
+    bool                    looked_up;  /* and the list was complete */
+    struct {
+        scim_buffer_t       email; /* folded */
+        size_t              count; /* members with this address */
+        char                id[CONNECTOR_MEMBER_ID_SIZE];
+        bool                other_role;
+    } found;
+    char                    member_id[CONNECTOR_MEMBER_ID_SIZE];
+    char                    reason[160];
+    scim_buffer_t           kept; /* the answer's first bytes */
+    connector_outcome_t     outcome;
+};
+
+/* The work of an app with the `http` connector (connector_http.c). */
+void connector_http_begin(connector_call_t *call);
+
+/*
+ * Ends the call: `done` runs now, or from the loop when connector_run() has
+ * not returned yet.  The caller must not touch the call afterwards.
+ */
+void connector_end(connector_call_t *call, outcome_kind_t kind,
+    const char *reason);
+
+/* The verb's definition, or NULL when the connector has no such verb. */
+const json_t *connector_verb(const scim_app_t *app, const char *name);
+
+/*
+ * Starts one call of a verb (connector_request.c).  `key` is the
+ * Idempotency-Key, NULL for none.  NULL with *kind and *problem (at most 96
+ * bytes) saying why it cannot be made.
+ */
+http_call_t *connector_request(connectors_t *connectors,
+    const scim_app_t *app, const json_t *verb, template_values_t *values,
+    const char *key, size_t answer_max, http_done_pt done, void *data,
+    outcome_kind_t *kind, char *problem, size_t problem_size);
+
+/* What an answer means that is none of the verb's own (connector_answer.c). */
+outcome_kind_t connector_classify(const http_answer_t *answer, char *reason,
+    size_t reason_size);
+
+/*
+ * Keeps the first bytes of an answer as valid UTF-8, with the app's own
+ * secret blanked out should the app have repeated it.
+ */
+void connector_keep(const connectors_t *connectors, const scim_app_t *app,
+    const char *body, size_t len, scim_buffer_t *kept);
+
+/* Reads an id out of an answer: 1 to 256 printable ASCII characters. */
+bool connector_read_id(const json_t *value,
+    char out[CONNECTOR_MEMBER_ID_SIZE]);
+
+/* Reads an answer's body as JSON; NULL when it is none. */
+json_t *connector_read_json(const http_answer_t *answer);
+
+#endif

@@ -1,0 +1,420 @@
+#include "connector_call.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "pointer.h"
+#include "scim_fold.h"
+
+/*
+ * The steps of a task against an app with the `http` connector:
+ *
+ *   invite   [look up, when an earlier call may have worked] invite
+ *            409 -> look up; another role there -> role
+ *   role     [look up, when the id is needed and not known] role
+ *   remove   [look up, likewise] cancel (never accepted) or remove
+ *            cancel answered 404 -> remove, since it may just have been
+ *            accepted
+ */
+
+static void on_answer(void *data, const http_answer_t *answer);
+static void look_up(connector_call_t *call);
+
+static const char *const step_verbs[] = {
+    [STEP_INVITE] = "invite",
+    [STEP_ROLE] = "role",
+    [STEP_CANCEL] = "cancel",
+    [STEP_REMOVE] = "remove"
+};
+
+
+static const json_t *
+verb_of(const connector_call_t *call, connector_step_t step)
+{
+    return connector_verb(call->task->app, step_verbs[step]);
+}
+
+
+/*
+ * Ends with a failure.  While it is not verified whether an earlier attempt
+ * worked, "not done" about this attempt says nothing about the task.
+ */
+static void
+end_failed(connector_call_t *call, outcome_kind_t kind, const char *reason)
+{
+    if (kind == OUTCOME_RETRY && !call->looked_up
+        && (call->task->unknown || call->conflict))
+    {
+        kind = OUTCOME_UNKNOWN;
+    }
+    connector_end(call, kind, reason);
+}
+
+
+static void
+keep(connector_call_t *call, int status, const char *body, size_t len)
+{
+    call->outcome.status = status;
+    connector_keep(call->connectors, call->task->app, body, len,
+        &call->kept);
+}
+
+
+static void
+set_values(const connector_call_t *call, template_values_t *values)
+{
+    const connector_task_t *task = call->task;
+
+    memset(values, 0, sizeof(*values));
+    values->value[SCIM_APP_USER_EMAIL] = task->user.email;
+    values->value[SCIM_APP_USER_USER_NAME] = task->user.user_name;
+    values->value[SCIM_APP_USER_ID] = task->user.id;
+    values->value[SCIM_APP_USER_DISPLAY_NAME] = task->user.display_name;
+    values->value[SCIM_APP_USER_GIVEN_NAME] = task->user.given_name;
+    values->value[SCIM_APP_USER_FAMILY_NAME] = task->user.family_name;
+    values->value[SCIM_APP_GRANT_ROLE] = task->grant.role;
+    values->value[SCIM_APP_GRANT_ACCESS_ROLE] = task->grant.access_role;
+    values->value[SCIM_APP_MEMBER_ID] = call->member_id;
+    values->value[SCIM_APP_JOIN_URL] = task->join_url;
+    values->value[SCIM_APP_ID] = task->app->id;
+    values->value[SCIM_APP_WORKSPACE] = task->workspace;
+}
+
+
+/*
+ * A second, different call of the same task gets a key of its own: an app
+ * that keeps answers by key would otherwise repeat the first one's.
+ */
+static void
+write_key(const connector_call_t *call, connector_step_t step, char *key,
+    size_t size)
+{
+    bool second = (step == STEP_ROLE && call->task->kind == TASK_INVITE)
+        || (step == STEP_REMOVE && call->cancelled);
+
+    snprintf(key, size, "%s%s%s", call->task->key, second ? ":" : "",
+        second ? step_verbs[step] : "");
+}
+
+
+static void
+send_step(connector_call_t *call, connector_step_t step)
+{
+    char              key[256], problem[96];
+    outcome_kind_t    kind;
+    template_values_t values;
+
+    set_values(call, &values);
+    write_key(call, step, key, sizeof(key));
+    call->step = step;
+    call->http = connector_request(call->connectors, call->task->app,
+        verb_of(call, step), &values, key, CONNECTOR_ANSWER_MAX, on_answer,
+        call, &kind, problem, sizeof(problem));
+    if (call->http == NULL) {
+        end_failed(call, kind, problem);
+    }
+}
+
+
+/* Looks the member up first when the verb needs an id that is not known. */
+static void
+send_or_look_up(connector_call_t *call, connector_step_t step)
+{
+    call->step = step;
+    if (call->member_id[0] != '\0'
+        || !template_uses(verb_of(call, step), SCIM_APP_MEMBER_ID))
+    {
+        send_step(call, step);
+    } else if (connector_verb(call->task->app, "list") == NULL) {
+        connector_end(call, OUTCOME_MANUAL, "the app's id of this person is "
+            "not known, and the connector has no list to find it");
+    } else {
+        look_up(call);
+    }
+}
+
+
+static void
+begin_removal(connector_call_t *call)
+{
+    if (!call->task->accepted && verb_of(call, STEP_CANCEL)) {
+        send_or_look_up(call, STEP_CANCEL);
+    } else if (verb_of(call, STEP_REMOVE)) {
+        send_or_look_up(call, STEP_REMOVE);
+    } else {
+        connector_end(call, OUTCOME_MANUAL, "the connector cannot remove");
+    }
+}
+
+
+/* The app says there is no invite: perhaps because it was accepted. */
+static void
+after_cancel_found_none(connector_call_t *call)
+{
+    call->cancelled = true;
+    if (verb_of(call, STEP_REMOVE)) {
+        send_or_look_up(call, STEP_REMOVE);
+    } else if (connector_verb(call->task->app, "list")) {
+        call->step = STEP_REMOVE;
+        look_up(call);
+    } else {
+        connector_end(call, OUTCOME_DONE, "the app has no such invite");
+    }
+}
+
+
+static bool
+is_same_person(connector_call_t *call, const char *email)
+{
+    bool          same;
+    scim_buffer_t folded;
+
+    scim_buffer_init(&folded, 4096);
+    same = scim_fold(email, strlen(email), &folded)
+        && !scim_buffer_failed(&folded)
+        && folded.len == call->found.email.len
+        && memcmp(folded.data, call->found.email.data, folded.len) == 0;
+    scim_buffer_free(&folded);
+    return same;
+}
+
+
+static bool
+on_member(void *data, const connector_member_t *member)
+{
+    connector_call_t *call = data;
+
+    if (member->email[0] == '\0' || !is_same_person(call, member->email)
+        || (call->found.count > 0
+            && strcmp(member->id, call->found.id) == 0))
+    {
+        return true;
+    }
+    call->found.count++;
+    snprintf(call->found.id, sizeof(call->found.id), "%s", member->id);
+    call->found.other_role = member->access_role[0] != '\0'
+        && strcmp(member->access_role, call->task->grant.access_role) != 0;
+    /* an invite asks whether, a change asks who: that takes the whole list */
+    return call->task->kind != TASK_INVITE;
+}
+
+
+static void
+invite_looked_up(connector_call_t *call)
+{
+    if (call->found.count == 0) {
+        if (call->conflict) {
+            connector_end(call, OUTCOME_RETRY, "the app says the person is "
+                "there already, and its list does not show them");
+        } else {
+            send_step(call, STEP_INVITE);
+        }
+        return;
+    }
+    memcpy(call->member_id, call->found.id, sizeof(call->found.id));
+    if (!call->found.other_role) {
+        connector_end(call, OUTCOME_DONE, "the app has this person already");
+    } else if (verb_of(call, STEP_ROLE)) {
+        send_step(call, STEP_ROLE);
+    } else {
+        connector_end(call, OUTCOME_MANUAL, "the app has this person with "
+            "another role, and the connector cannot change roles");
+    }
+}
+
+
+static void
+member_looked_up(connector_call_t *call, bool every_email_seen)
+{
+    if (call->found.count > 1) {
+        connector_end(call, OUTCOME_MANUAL,
+            "the app has several members with this address");
+    } else if (call->found.count == 0 && call->task->kind == TASK_ROLE) {
+        connector_end(call, OUTCOME_RETRY,
+            "the app's list does not show this person");
+    } else if (call->found.count == 0 && !every_email_seen) {
+        connector_end(call, OUTCOME_RETRY, "the app's list hides addresses: "
+            "whether this person is among them cannot be seen");
+    } else if (call->found.count == 0) {
+        connector_end(call, OUTCOME_DONE,
+            "the app's list does not show this person");
+    } else if (verb_of(call, call->step) == NULL) {
+        connector_end(call, OUTCOME_MANUAL, "the connector cannot remove");
+    } else {
+        memcpy(call->member_id, call->found.id, sizeof(call->found.id));
+        send_step(call, call->step);
+    }
+}
+
+
+static void
+on_list_end(void *data, const connector_list_result_t *result)
+{
+    connector_call_t *call = data;
+
+    call->list = NULL;
+    if (!result->complete) {
+        call->outcome.retry_after_ms = result->retry_after_ms;
+        keep(call, result->status, result->body, result->body_len);
+        end_failed(call, result->kind, result->reason);
+        return;
+    }
+    call->looked_up = true;
+    if (call->task->kind == TASK_INVITE) {
+        invite_looked_up(call);
+    } else {
+        member_looked_up(call, result->without_email == 0);
+    }
+}
+
+
+static void
+look_up(connector_call_t *call)
+{
+    char                    problem[96];
+    outcome_kind_t          kind;
+    const connector_task_t *task = call->task;
+
+    scim_buffer_reset(&call->found.email);
+    call->found.count = 0;
+    if (task->user.email[0] == '\0' || !scim_fold(task->user.email,
+            strlen(task->user.email), &call->found.email)
+        || scim_buffer_failed(&call->found.email))
+    {
+        connector_end(call, OUTCOME_DEAD,
+            "the person has no usable e-mail address to look for");
+        return;
+    }
+    call->list = connector_list_start(call->connectors, task->app,
+        task->workspace, on_member, on_list_end, call, &kind, problem,
+        sizeof(problem));
+    if (call->list == NULL) {
+        end_failed(call, kind, problem);
+    }
+}
+
+
+/* False when the definition maps an id that the answer does not give. */
+static bool
+learn_id(connector_call_t *call, const http_answer_t *answer)
+{
+    bool        learned;
+    json_t     *root;
+    const char *pointer = json_string_value(
+        json_object_get(verb_of(call, STEP_INVITE), "memberId"));
+
+    if (pointer == NULL) {
+        return true;
+    }
+    root = connector_read_json(answer);
+    learned = root && connector_read_id(pointer_get(root, pointer),
+        call->member_id);
+    json_decref(root);
+    return learned;
+}
+
+
+static void
+invite_answered(connector_call_t *call, const http_answer_t *answer)
+{
+    if (answer->status == 409) {
+        call->conflict = true;
+        if (connector_verb(call->task->app, "list")) {
+            look_up(call);
+        } else {
+            connector_end(call, OUTCOME_DONE,
+                "the app has this person already");
+        }
+        return;
+    }
+    if (!learn_id(call, answer)) {
+        connector_end(call, OUTCOME_UNKNOWN,
+            "the app's answer does not hold the member's id");
+        return;
+    }
+    connector_end(call, OUTCOME_DONE, "");
+}
+
+
+/* True when the answer has a meaning that is the step's own. */
+static bool
+step_takes(const connector_call_t *call, const http_answer_t *answer)
+{
+    int status = answer->status;
+
+    if (answer->result != HTTP_ANSWERED) {
+        return false;
+    }
+    if (status >= 200 && status < 300) {
+        return true;
+    }
+    switch (call->step) {
+    case STEP_INVITE:
+        return status == 409;
+    case STEP_CANCEL:
+    case STEP_REMOVE:
+        return status == 404 || status == 410;
+    case STEP_ROLE:
+        break;
+    }
+    return false;
+}
+
+
+static void
+on_answer(void *data, const http_answer_t *answer)
+{
+    bool              succeeded;
+    outcome_kind_t    kind;
+    connector_call_t *call = data;
+
+    call->http = NULL;
+    keep(call, answer->status, answer->body, answer->body_len);
+    if (!step_takes(call, answer)) {
+        kind = connector_classify(answer, call->reason,
+            sizeof(call->reason));
+        call->outcome.retry_after_ms = answer->retry_after_ms;
+        end_failed(call, kind, call->reason);
+        return;
+    }
+    succeeded = answer->status < 300;
+    if (call->step == STEP_INVITE) {
+        invite_answered(call, answer);
+    } else if (call->step == STEP_CANCEL && !succeeded) {
+        after_cancel_found_none(call);
+    } else {
+        connector_end(call, OUTCOME_DONE, succeeded ? ""
+            : "the app has no such member");
+    }
+}
+
+
+void
+connector_http_begin(connector_call_t *call)
+{
+    const connector_task_t *task = call->task;
+
+    switch (task->kind) {
+    case TASK_INVITE:
+        if (verb_of(call, STEP_INVITE) == NULL) {
+            connector_end(call, OUTCOME_MANUAL,
+                "the connector cannot invite");
+        } else if (task->unknown && connector_verb(task->app, "list")) {
+            look_up(call);
+        } else {
+            send_step(call, STEP_INVITE);
+        }
+        return;
+    case TASK_ROLE:
+        if (verb_of(call, STEP_ROLE) == NULL) {
+            connector_end(call, OUTCOME_MANUAL,
+                "the connector cannot change roles");
+        } else {
+            send_or_look_up(call, STEP_ROLE);
+        }
+        return;
+    case TASK_REMOVE:
+        begin_removal(call);
+        return;
+    }
+}

@@ -1,0 +1,313 @@
+#include "connector_call.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pointer.h"
+
+#define CURSOR_SIZE 2049
+#define PAGES_MAX 10000
+
+struct connector_list_s {
+    connectors_t          *connectors;
+    const scim_app_t      *app;
+    const char            *workspace;
+    const json_t          *verb, *map;
+    connector_member_pt    on_member;
+    connector_list_done_pt done;
+    void                  *data;
+    http_call_t           *http;
+    unsigned               page, mark_page; /* 1 = first */
+    char                   cursor[CURSOR_SIZE], mark[CURSOR_SIZE];
+    char                   first_id[CONNECTOR_MEMBER_ID_SIZE];
+    bool                   by_cursor, by_number;
+    connector_list_result_t result;
+    char                   reason[160];
+};
+
+static void on_page(void *data, const http_answer_t *answer);
+
+
+static bool
+list_fail(connector_list_t *list, const char *reason)
+{
+    list->result.complete = false;
+    list->result.kind = OUTCOME_RETRY;
+    snprintf(list->reason, sizeof(list->reason), "list: %s", reason);
+    return false;
+}
+
+
+static void
+list_end(connector_list_t *list)
+{
+    list->result.reason = list->reason;
+    list->done(list->data, &list->result);
+    free(list);
+}
+
+
+/* Asks for the page that list->page and list->cursor stand for. */
+static bool
+request_page(connector_list_t *list, outcome_kind_t *kind, char *problem,
+    size_t problem_size)
+{
+    char              start[24], number[24];
+    template_values_t values = { 0 };
+
+    snprintf(start, sizeof(start), "%zu", list->result.members + 1);
+    snprintf(number, sizeof(number), "%u", list->page);
+    values.value[SCIM_APP_PAGE_CURSOR] = list->cursor;
+    values.value[SCIM_APP_PAGE_START] = start;
+    values.value[SCIM_APP_PAGE_NUMBER] = number;
+    values.value[SCIM_APP_ID] = list->app->id;
+    values.value[SCIM_APP_WORKSPACE] = list->workspace;
+    list->http = connector_request(list->connectors, list->app, list->verb,
+        &values, NULL, CONNECTOR_PAGE_MAX, on_page, list, kind, problem,
+        problem_size);
+    return list->http != NULL;
+}
+
+
+static const json_t *
+mapped(const connector_list_t *list, const json_t *item, const char *name)
+{
+    const char *pointer = json_string_value(
+        json_object_get(list->map, name));
+
+    return pointer ? pointer_get(item, pointer) : NULL;
+}
+
+
+static bool
+read_member(connector_list_t *list, const json_t *item, size_t index,
+    bool *more)
+{
+    char               id[CONNECTOR_MEMBER_ID_SIZE], email[1024];
+    char               role[512], state[128];
+    connector_member_t member = { id, email, role, state };
+
+    if (!connector_read_id(mapped(list, item, "id"), id)) {
+        return list_fail(list, "a member without a usable id");
+    }
+    if (index == 0) {
+        /* an app that ignores the page number would never come to an end */
+        if (list->page > 1 && strcmp(id, list->first_id) == 0) {
+            return list_fail(list, "two pages begin alike");
+        }
+        memcpy(list->first_id, id, strlen(id) + 1);
+    }
+    if (!pointer_text(mapped(list, item, "email"), email, sizeof(email))) {
+        email[0] = '\0';
+    }
+    if (!pointer_text(mapped(list, item, "accessRole"), role, sizeof(role))) {
+        role[0] = '\0';
+    }
+    if (!pointer_text(mapped(list, item, "state"), state, sizeof(state))) {
+        state[0] = '\0';
+    }
+    list->result.members++;
+    list->result.without_email += email[0] == '\0';
+    *more = list->on_member(list->data, &member);
+    return true;
+}
+
+
+/*
+ * Takes the next cursor.  Brent's way of finding a cycle: one remembered
+ * cursor, moved up at each power of two.
+ */
+static bool
+follow_cursor(connector_list_t *list, const json_t *next, bool *more)
+{
+    char cursor[CURSOR_SIZE];
+
+    *more = false;
+    if (next == NULL || json_is_null(next) || json_is_false(next)) {
+        return true;
+    }
+    if (!pointer_text(next, cursor, sizeof(cursor))) {
+        return list_fail(list, "the next cursor is not usable");
+    }
+    if (cursor[0] == '\0') {
+        return true;
+    }
+    if (strcmp(cursor, list->mark) == 0 || strcmp(cursor, list->cursor) == 0) {
+        return list_fail(list, "the cursors go in a circle");
+    }
+    if (list->page >= 2 * list->mark_page) {
+        list->mark_page = list->page;
+        memcpy(list->mark, cursor, sizeof(cursor));
+    }
+    memcpy(list->cursor, cursor, sizeof(cursor));
+    *more = true;
+    return true;
+}
+
+
+/* Whether there is another page, after one with `count` members. */
+static bool
+find_next(connector_list_t *list, const json_t *root, size_t count,
+    bool link_next, bool *more)
+{
+    const char   *pointer;
+    const json_t *total;
+
+    *more = false;
+    if (list->by_cursor) {
+        pointer = json_string_value(json_object_get(list->verb, "next"));
+        return follow_cursor(list, pointer ? pointer_get(root, pointer)
+            : NULL, more);
+    }
+    if (!list->by_number) {
+        return link_next ? list_fail(list, "the app has more pages, and the "
+            "definition does not say how to read them") : true;
+    }
+    pointer = json_string_value(json_object_get(list->verb, "total"));
+    if (pointer == NULL) {
+        *more = count > 0;
+        return true;
+    }
+    total = pointer_get(root, pointer);
+    if (!json_is_integer(total)) {
+        return list_fail(list, "the total is not a number");
+    }
+    *more = json_integer_value(total) > (json_int_t) list->result.members;
+    if (*more && count == 0) {
+        return list_fail(list, "it ends before its total");
+    }
+    return true;
+}
+
+
+static bool
+read_page(connector_list_t *list, const json_t *root, bool link_next,
+    bool *more)
+{
+    size_t        index;
+    json_t       *item;
+    const char   *pointer;
+    const json_t *items;
+
+    pointer = json_string_value(json_object_get(list->verb, "items"));
+    items = pointer ? pointer_get(root, pointer) : NULL;
+    if (!json_is_array(items)) {
+        return list_fail(list, "an answer without its array of members");
+    }
+    json_array_foreach(items, index, item) {
+        if (!read_member(list, item, index, more)) {
+            return false;
+        }
+        if (!*more) {
+            return true;
+        }
+    }
+    return find_next(list, root, json_array_size(items), link_next, more);
+}
+
+
+static bool
+take_page(connector_list_t *list, const http_answer_t *answer, bool *more)
+{
+    char            reason[128];
+    bool            taken;
+    json_t         *root;
+    outcome_kind_t  kind;
+
+    if (answer->result != HTTP_ANSWERED || answer->status < 200
+        || answer->status > 299)
+    {
+        kind = connector_classify(answer, reason, sizeof(reason));
+        list_fail(list, reason);
+        /* a list changes nothing: its outcome is never unknown */
+        list->result.kind = kind == OUTCOME_DEAD ? OUTCOME_DEAD
+            : OUTCOME_RETRY;
+        return false;
+    }
+    root = connector_read_json(answer);
+    if (root == NULL) {
+        return list_fail(list, "an answer that is not JSON");
+    }
+    taken = read_page(list, root, answer->more, more);
+    json_decref(root);
+    return taken;
+}
+
+
+static void
+on_page(void *data, const http_answer_t *answer)
+{
+    bool              more = false;
+    char              problem[96];
+    connector_list_t *list = data;
+
+    list->http = NULL;
+    if (!take_page(list, answer, &more)) {
+        list->result.retry_after_ms = answer->retry_after_ms;
+        list->result.status = answer->status;
+        list->result.body = answer->body;
+        list->result.body_len = answer->body_len;
+        list_end(list);
+        return;
+    }
+    if (more && list->page == PAGES_MAX) {
+        list_fail(list, "too many pages");
+        more = false;
+    } else if (!more) {
+        list->result.complete = true;
+    }
+    list->page++;
+    if (more && !request_page(list, &list->result.kind, problem,
+        sizeof(problem)))
+    {
+        snprintf(list->reason, sizeof(list->reason), "list: %s", problem);
+        more = false;
+    }
+    if (!more) {
+        list_end(list);
+    }
+}
+
+
+connector_list_t *
+connector_list_start(connectors_t *connectors, const scim_app_t *app,
+    const char *workspace, connector_member_pt on_member,
+    connector_list_done_pt done, void *data, outcome_kind_t *kind,
+    char *problem, size_t problem_size)
+{
+    connector_list_t *list = calloc(1, sizeof(*list));
+
+    if (list == NULL) {
+        *kind = OUTCOME_RETRY;
+        snprintf(problem, problem_size, "out of memory");
+        return NULL;
+    }
+    list->connectors = connectors;
+    list->app = app;
+    list->workspace = workspace;
+    list->verb = connector_verb(app, "list");
+    list->map = json_object_get(list->verb, "map");
+    list->on_member = on_member;
+    list->done = done;
+    list->data = data;
+    list->page = list->mark_page = 1;
+    list->result.retry_after_ms = -1;
+    list->result.body = "";
+    list->by_cursor = template_uses(list->verb, SCIM_APP_PAGE_CURSOR);
+    list->by_number = template_uses(list->verb, SCIM_APP_PAGE_START)
+        || template_uses(list->verb, SCIM_APP_PAGE_NUMBER);
+    if (!request_page(list, kind, problem, problem_size)) {
+        free(list);
+        return NULL;
+    }
+    return list;
+}
+
+
+void
+connector_list_cancel(connector_list_t *list)
+{
+    http_client_cancel(list->http);
+    free(list);
+}

@@ -1,0 +1,49 @@
+#ifndef SIDECAR_CONNECTOR_LIST_H
+#define SIDECAR_CONNECTOR_LIST_H
+
+#include "connector.h"
+
+/*
+ * Walks an app's member list page by page.  A page that fails in any way
+ * fails the whole walk: a list is complete or it is nothing.
+ */
+typedef struct connector_list_s connector_list_t;
+
+/* Lent for the call; "" where the app gave none. */
+typedef struct {
+    const char *id, *email, *access_role, *state;
+} connector_member_t;
+
+typedef struct {
+    bool           complete;      /* all pages, or as far as was asked for */
+    size_t         members;
+    size_t         without_email;
+    /* valid when not complete: */
+    outcome_kind_t kind;          /* OUTCOME_RETRY or OUTCOME_DEAD */
+    int64_t        retry_after_ms;
+    int            status;
+    const char    *body;
+    size_t         body_len;
+    const char    *reason;
+} connector_list_result_t;
+
+/* False: enough was seen. */
+typedef bool (*connector_member_pt)(void *data,
+    const connector_member_t *member);
+typedef void (*connector_list_done_pt)(void *data,
+    const connector_list_result_t *result);
+
+/*
+ * The app must have a `list` and outlive the walk.  `done` is called exactly
+ * once, from the loop; NULL (and no call) when the first request cannot be
+ * made, with *kind and *problem (at most 96 bytes) saying why.
+ */
+connector_list_t *connector_list_start(connectors_t *connectors,
+    const scim_app_t *app, const char *workspace,
+    connector_member_pt on_member, connector_list_done_pt done, void *data,
+    outcome_kind_t *kind, char *problem, size_t problem_size);
+
+/* Ends the walk without a call. */
+void connector_list_cancel(connector_list_t *list);
+
+#endif

@@ -1,0 +1,336 @@
+#include "http_call.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#include "address_guard.h"
+#include "retry_after.h"
+
+#define CONNECT_TIMEOUT_MAX_MS 5000
+#define HEADERS_MAX 65536
+#define KEEP_ALIVE_SECONDS 60L
+
+
+static size_t
+on_body(char *bytes, size_t size, size_t count, void *data)
+{
+    http_call_t *call = data;
+
+    if (!scim_buffer_append(&call->answer, bytes, size * count)) {
+        call->too_big = true;
+        return 0;
+    }
+    return size * count;
+}
+
+
+static void
+keep_header(const char *line, size_t len, const char *name, char *out)
+{
+    size_t name_len = strlen(name);
+
+    if (len <= name_len || strncasecmp(line, name, name_len) != 0) {
+        return;
+    }
+    for (line += name_len, len -= name_len; len > 0 && *line == ' '; len--) {
+        line++;
+    }
+    while (len > 0 && (line[len - 1] == '\r' || line[len - 1] == '\n')) {
+        len--;
+    }
+    len = len < HTTP_HEADER_KEPT ? len : HTTP_HEADER_KEPT - 1;
+    memcpy(out, line, len);
+    out[len] = '\0';
+}
+
+
+/* A Link header with the relation `next` (RFC 8288): pages go on. */
+static bool
+announces_next(const char *line, size_t len)
+{
+    char   link[2048];
+    size_t kept = len < sizeof(link) ? len : sizeof(link) - 1;
+
+    if (len < 5 || strncasecmp(line, "link:", 5) != 0) {
+        return false;
+    }
+    memcpy(link, line, kept);
+    link[kept] = '\0';
+    return strcasestr(link, "rel=\"next\"") || strcasestr(link, "rel=next");
+}
+
+
+static size_t
+on_header(char *bytes, size_t size, size_t count, void *data)
+{
+    size_t       len = size * count;
+    http_call_t *call = data;
+
+    call->headers_len += len;
+    if (call->headers_len > HEADERS_MAX) {
+        call->too_big = true;
+        return 0;
+    }
+    if (len >= 5 && memcmp(bytes, "HTTP/", 5) == 0) {
+        /* an interim answer's headers are not the answer's */
+        call->retry_after[0] = call->date[0] = '\0';
+    }
+    call->more = call->more || announces_next(bytes, len);
+    keep_header(bytes, len, "retry-after:", call->retry_after);
+    keep_header(bytes, len, "date:", call->date);
+    return len;
+}
+
+
+static size_t
+on_read(char *out, size_t size, size_t count, void *data)
+{
+    http_call_t *call = data;
+    size_t       len = call->body_len - call->body_sent;
+
+    len = len < size * count ? len : size * count;
+    memcpy(out, call->body + call->body_sent, len);
+    call->body_sent += len;
+    return len;
+}
+
+
+/*
+ * Called when curl would send a body again on a new connection, because a
+ * kept one died without an answer.  The app may have acted on the first.
+ */
+static int
+on_seek(void *data, curl_off_t offset, int origin)
+{
+    http_call_t *call = data;
+
+    if (call->body_sent == 0 && offset == 0 && origin == SEEK_SET) {
+        return CURL_SEEKFUNC_OK;
+    }
+    return CURL_SEEKFUNC_FAIL;
+}
+
+
+static curl_socket_t
+on_open(void *data, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    http_call_t *call = data;
+
+    (void) purpose;
+    if (!address_guard_allows(&address->addr, call->https,
+        &call->conf->policy))
+    {
+        call->refused = true;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(address->family, address->socktype | SOCK_CLOEXEC,
+        address->protocol);
+}
+
+
+static void
+set_security(http_call_t *call)
+{
+    CURL *easy = call->easy;
+
+    call->https = strncasecmp(call->url, "https:", 6) == 0;
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR,
+        call->https ? "https" : "http");
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call);
+    curl_easy_setopt(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
+    if (call->conf->ca_file) {
+        curl_easy_setopt(easy, CURLOPT_CAINFO, call->conf->ca_file);
+    }
+}
+
+
+static void
+set_body(http_call_t *call)
+{
+    bool  writes = strcmp(call->method, "GET") != 0;
+    CURL *easy = call->easy;
+
+    if (call->body == NULL && (!writes
+        || strcmp(call->method, "DELETE") == 0))
+    {
+        curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call->method);
+        return;
+    }
+    /* without a body nothing would stop curl from sending it twice */
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, call->body == NULL ? 1L
+        : 0L);
+    curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call->method);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+        (curl_off_t) call->body_len);
+    curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
+    curl_easy_setopt(easy, CURLOPT_READDATA, call);
+    curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
+    curl_easy_setopt(easy, CURLOPT_SEEKDATA, call);
+}
+
+
+void
+http_call_prepare(http_call_t *call)
+{
+    CURL *easy = call->easy;
+
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
+    curl_easy_setopt(easy, CURLOPT_URL, call->url);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, "ngx_scim");
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long) call->timeout_ms);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+        (long) (call->timeout_ms < CONNECT_TIMEOUT_MAX_MS
+            ? call->timeout_ms : CONNECT_TIMEOUT_MAX_MS));
+    curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, KEEP_ALIVE_SECONDS);
+    curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->problem);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
+    set_security(call);
+    set_body(call);
+}
+
+
+static bool
+nothing_was_sent(CURL *easy, CURLcode code)
+{
+    long sent = 0;
+
+    if (code == CURLE_SEND_FAIL_REWIND) {
+        return false;
+    }
+    curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &sent);
+    return sent == 0;
+}
+
+
+static const char *
+problem_of(const http_call_t *call, CURLcode code)
+{
+    if (code == CURLE_OK) {
+        return "";
+    }
+    if (call->refused && code == CURLE_COULDNT_CONNECT) {
+        return "the host's address is not allowed";
+    }
+    if (call->too_big) {
+        return "the answer is too big";
+    }
+    if (code == CURLE_OPERATION_TIMEDOUT) {
+        return "timed out";
+    }
+    return call->problem[0] ? call->problem : curl_easy_strerror(code);
+}
+
+
+void
+http_call_answer(http_call_t *call, CURLcode code, http_answer_t *answer)
+{
+    long status = 0;
+
+    curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+    answer->result = code == CURLE_OK ? HTTP_ANSWERED
+        : nothing_was_sent(call->easy, code) ? HTTP_NOT_SENT : HTTP_BROKEN;
+    answer->status = (int) status;
+    answer->body = call->answer.data ? call->answer.data : "";
+    answer->body_len = call->answer.len;
+    answer->problem = problem_of(call, code);
+    answer->more = call->more;
+    answer->retry_after_ms = -1;
+    if (call->retry_after[0]) {
+        answer->retry_after_ms = retry_after_ms(call->retry_after,
+            call->date[0] ? call->date : NULL, loop_wall());
+    }
+}
+
+
+static bool
+add_header(http_call_t *call, const char *header)
+{
+    struct curl_slist *list = curl_slist_append(call->headers, header);
+
+    if (list == NULL) {
+        return false;
+    }
+    call->headers = list;
+    return true;
+}
+
+
+static bool
+copy_request(http_call_t *call, const http_request_t *request)
+{
+    call->method = strdup(request->method);
+    call->url = strdup(request->url);
+    call->body_len = request->body ? request->body_len : 0;
+    call->body = request->body ? malloc(call->body_len + 1) : NULL;
+    if (call->method == NULL || call->url == NULL
+        || (request->body && call->body == NULL))
+    {
+        return false;
+    }
+    if (call->body) {
+        memcpy(call->body, request->body, call->body_len);
+    }
+    for (const char *const *header = request->headers; *header; header++) {
+        if (!add_header(call, *header)) {
+            return false;
+        }
+    }
+    /* a name alone takes away what curl would add by itself */
+    return add_header(call, "Expect:")
+        && (request->body || add_header(call, "Content-Type:"));
+}
+
+
+http_call_t *
+http_call_new(const http_client_conf_t *conf, const http_request_t *request,
+    http_done_pt done, void *data)
+{
+    http_call_t *call = calloc(1, sizeof(*call));
+
+    if (call == NULL) {
+        return NULL;
+    }
+    call->conf = conf;
+    call->done = done;
+    call->data = data;
+    call->timeout_ms = request->timeout_ms;
+    scim_buffer_init(&call->answer, request->answer_max);
+    if (!copy_request(call, request)) {
+        http_call_free(call);
+        return NULL;
+    }
+    return call;
+}
+
+
+void
+http_call_free(http_call_t *call)
+{
+    struct curl_slist *header;
+
+    for (header = call->headers; header; header = header->next) {
+        /* one of them holds the credential */
+        explicit_bzero(header->data, strlen(header->data));
+    }
+    curl_slist_free_all(call->headers);
+    scim_buffer_free(&call->answer);
+    free(call->method);
+    free(call->url);
+    free(call->body);
+    free(call);
+}

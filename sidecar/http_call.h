@@ -1,0 +1,47 @@
+#ifndef SIDECAR_HTTP_CALL_H
+#define SIDECAR_HTTP_CALL_H
+
+#include <curl/curl.h>
+
+#include "http_client.h"
+#include "scim_buffer.h"
+
+#define HTTP_HEADER_KEPT 64
+
+/*
+ * One call as curl sees it: options, callbacks, answer.  Shared by
+ * http_client.c and http_call.c only.
+ */
+struct http_call_s {
+    http_client_t     *client;
+    const http_client_conf_t *conf; /* the client's */
+    http_call_t       *next, *prev; /* in client->running or ->waiting */
+    CURL              *easy;        /* NULL while it waits for its turn */
+    struct curl_slist *headers;
+    char              *method, *url, *body;
+    size_t             body_len, body_sent;
+    size_t             headers_len; /* bytes of the answer's headers */
+    unsigned           timeout_ms;
+    bool               https, refused; /* refused: by the address guard */
+    bool               too_big, more;
+    char               retry_after[HTTP_HEADER_KEPT], date[HTTP_HEADER_KEPT];
+    char               problem[CURL_ERROR_SIZE];
+    scim_buffer_t      answer;
+    http_done_pt       done;
+    void              *data;
+};
+
+/* A copy of the request, in no list yet; NULL when memory is short. */
+http_call_t *http_call_new(const http_client_conf_t *conf,
+    const http_request_t *request, http_done_pt done, void *data);
+
+void http_call_free(http_call_t *call);
+
+/* Sets every option of call->easy, a fresh handle. */
+void http_call_prepare(http_call_t *call);
+
+/* What came of it; lent as long as the call and its handle live. */
+void http_call_answer(http_call_t *call, CURLcode code,
+    http_answer_t *answer);
+
+#endif
