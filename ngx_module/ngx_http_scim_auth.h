@@ -1,17 +1,22 @@
 #ifndef NGX_HTTP_SCIM_AUTH_H
 #define NGX_HTTP_SCIM_AUTH_H
 
-#include "ngx_http_scim_module.h"
+#include "ngx_http_scim_request.h"
 
 /*
- * What this worker knows of a token, by the key of its record: NGX_OK and
- * *principal, NGX_DECLINED (known to be no token), NGX_AGAIN (ask Redis).
+ * Looks at the request's token, without asking Redis, before its body is read:
+ * NGX_DECLINED when it cannot be any good (absent, malformed, or known to be
+ * no token), else NGX_OK.
  */
-ngx_int_t ngx_http_scim_auth_cached(const char *key, size_t len,
-    scim_principal_t *principal);
+ngx_int_t ngx_http_scim_auth_precheck(ngx_http_scim_ctx_t *ctx);
 
-/* Remembers for `keep` ms; principal NULL = no such token. */
-void ngx_http_scim_auth_remember(const char *key, size_t len,
-    const scim_principal_t *principal, ngx_msec_t keep);
+/*
+ * Finds out who it is, from this worker's cache or from Redis, and runs the
+ * operation or answers 401.  Like ngx_http_scim_wait().
+ */
+ngx_int_t ngx_http_scim_authenticate(ngx_http_scim_ctx_t *ctx);
+
+/* Answers 401. */
+ngx_int_t ngx_http_scim_unauthorized(ngx_http_scim_ctx_t *ctx);
 
 #endif

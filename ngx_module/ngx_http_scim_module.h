@@ -16,6 +16,8 @@ typedef enum {
     NGX_HTTP_SCIM_METRICS    /* scim_metrics */
 } ngx_http_scim_kind_e;
 
+#define NGX_HTTP_SCIM_KINDS  5
+
 
 typedef struct {
     ngx_str_t             redis_host;      /* numeric address */
@@ -27,11 +29,11 @@ typedef struct {
     ngx_msec_t            redis_timeout;
     ngx_uint_t            redis_waits;     /* per connection, at most */
     ngx_msec_t            token_cache;
-    ngx_int_t             backlog_limit;
+    ngx_int_t             backlog_limit;   /* events; 0 = none */
     size_t                body_limit;
-    scim_schemas_t       *schemas;
+    ngx_str_t             schemas_dir;     /* of additional schemas, or empty */
+    scim_schemas_t       *schemas;         /* NULL: scim_redis is not set */
     scim_app_policy_t     policy;
-    ngx_shm_zone_t       *zone;
 } ngx_http_scim_main_conf_t;
 
 
@@ -39,12 +41,10 @@ typedef struct {
     ngx_http_scim_kind_e  kind;
     ngx_str_t             base_url;
     ngx_str_t             prefix;          /* the location's name */
+    scim_service_t        service;         /* what its operations share */
 } ngx_http_scim_loc_conf_t;
 
 
 extern ngx_module_t  ngx_http_scim_module;
-
-/* The content handler of every kind of location. */
-ngx_int_t ngx_http_scim_handler(ngx_http_request_t *r);
 
 #endif

@@ -4,8 +4,8 @@
 #include "ngx_http_scim_module.h"
 
 /*
- * A worker's connections to Redis.  A request waits through a wait object
- * that both sides can forget: hiredis' callback frees it, nothing else does.
+ * Commands of requests.  A request waits through a wait object that both
+ * sides can forget: hiredis' callback frees it, nothing else does.
  */
 typedef struct ngx_http_scim_wait_s  ngx_http_scim_wait_t;
 
@@ -19,27 +19,36 @@ ngx_int_t ngx_http_scim_redis_start(ngx_cycle_t *cycle,
 void ngx_http_scim_redis_stop(void);
 
 /*
- * Sends a command and calls `handler` once with its reply, later.  The
- * command must stay as it is until then: it is sent again when Redis lacked
- * our functions.  NULL when there is no connection or too many wait: the
+ * Sends a command and calls `handler` once with its reply, later, never from
+ * inside this call.  The command must stay as it is until then: it is sent
+ * again when Redis lacked our functions.  NULL when no connection is ready or
+ * too much waits for it (*why says which, in words for the client): the
  * handler is never called then.
  */
 ngx_http_scim_wait_t *ngx_http_scim_redis_send(const scim_command_t *command,
-    ngx_http_scim_reply_pt handler, void *data);
+    ngx_http_scim_reply_pt handler, void *data, const char **why);
 
 /* The waiting side goes away; a late reply is dropped. */
 void ngx_http_scim_redis_forget(ngx_http_scim_wait_t *wait);
 
-/* The waiting side gave up: counts against the connection, then forgets. */
+/*
+ * A wait that was forgotten because it took too long counts against its
+ * connection, and may end it.  Other requests are answered then, from inside
+ * this call.
+ */
 void ngx_http_scim_redis_timed_out(ngx_http_scim_wait_t *wait);
 
-/* The data set's id as learned, empty until then. */
+/* The data set seems to be another one: looks before the next refresh. */
+void ngx_http_scim_redis_doubt(void);
+
+/* The data set's id and number of shards as learned; empty, 0 until then. */
 scim_text_t ngx_http_scim_redis_dataset(void);
+unsigned ngx_http_scim_redis_shards(void);
 
 /* Milliseconds to add to the local clock to get Redis' clock. */
 int64_t ngx_http_scim_redis_clock_offset(void);
 
-/* Commands that wait for a reply now. */
-ngx_uint_t ngx_http_scim_redis_waiting(void);
+/* Why Redis cannot be used now, in words for the client; NULL = it can. */
+const char *ngx_http_scim_redis_trouble(void);
 
 #endif

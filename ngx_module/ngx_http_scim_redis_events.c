@@ -1,5 +1,7 @@
 #include "ngx_http_scim_redis_events.h"
 
+#define NGX_HTTP_SCIM_REDIS_BATCH  8
+
 
 static void ngx_http_scim_redis_read_handler(ngx_event_t *rev);
 static void ngx_http_scim_redis_write_handler(ngx_event_t *wev);
@@ -32,7 +34,9 @@ ngx_http_scim_redis_attach(ngx_http_scim_redis_events_t *events,
 
     events->context = context;
     events->connection = c;
+    events->queued = 0;
     events->connected = 0;
+    events->broken = 0;
     events->flush.data = events;
     events->flush.handler = ngx_http_scim_redis_flush_handler;
     events->flush.log = log;
@@ -48,25 +52,52 @@ ngx_http_scim_redis_attach(ngx_http_scim_redis_events_t *events,
 }
 
 
-void
-ngx_http_scim_redis_flush(ngx_http_scim_redis_events_t *events, ngx_uint_t now)
+/*
+ * Writes without hiredis' event handler: that one would run callbacks when
+ * the connection turns out to be lost, and so end a request from inside the
+ * call that sends its command.
+ */
+static void
+ngx_http_scim_redis_write(ngx_http_scim_redis_events_t *events)
 {
-    if (events->context == NULL || !events->connected) {
+    int           done;
+    ngx_event_t  *wev;
+
+    done = 0;
+    events->queued = 0;
+
+    if (redisBufferWrite(&events->context->c, &done) != REDIS_OK) {
+        events->broken = 1;
+        ngx_post_event(&events->flush, &ngx_posted_events);
         return;
     }
 
-    if (!now || events->in_callback) {
-        if (!events->flush.posted) {
-            ngx_post_event(&events->flush, &ngx_posted_events);
-        }
+    wev = events->connection->write;
+
+    if (!done && !wev->active) {
+        (void) ngx_add_event(wev, NGX_WRITE_EVENT, NGX_LEVEL_EVENT);
+    }
+}
+
+
+void
+ngx_http_scim_redis_queued(ngx_http_scim_redis_events_t *events,
+    ngx_uint_t idle)
+{
+    events->queued++;
+
+    if (!events->connected || events->connection->write->active) {
+        return;         /* written when the socket can take it */
+    }
+
+    if (events->in_callback
+        || (!idle && events->queued < NGX_HTTP_SCIM_REDIS_BATCH))
+    {
+        ngx_post_event(&events->flush, &ngx_posted_events);
         return;
     }
 
-    if (events->flush.posted) {
-        ngx_delete_posted_event(&events->flush);
-    }
-
-    ngx_http_scim_redis_flush_handler(&events->flush);
+    ngx_http_scim_redis_write(events);
 }
 
 
@@ -79,12 +110,15 @@ ngx_http_scim_redis_flush_handler(ngx_event_t *ev)
         return;
     }
 
-    /* what asks for a write event now is a full socket */
-    events->flushing = 1;
-    events->in_callback = 1;
-    redisAsyncHandleWrite(events->context);
-    events->in_callback = 0;
-    events->flushing = 0;
+    if (events->broken) {
+        /* hiredis sees the error again and ends the connection */
+        redisAsyncHandleWrite(events->context);
+        return;
+    }
+
+    if (events->queued) {
+        ngx_http_scim_redis_write(events);
+    }
 }
 
 
@@ -99,6 +133,7 @@ ngx_http_scim_redis_read_handler(ngx_event_t *rev)
         return;
     }
 
+    /* the flag is the owner's memory, which outlives the context */
     events->in_callback = 1;
     redisAsyncHandleRead(events->context);
     events->in_callback = 0;
@@ -111,11 +146,10 @@ ngx_http_scim_redis_write_handler(ngx_event_t *wev)
     ngx_connection_t              *c = wev->data;
     ngx_http_scim_redis_events_t  *events = c->data;
 
-    events->flushing = 1;
+    events->queued = 0;
     events->in_callback = 1;
     redisAsyncHandleWrite(events->context);
     events->in_callback = 0;
-    events->flushing = 0;
 }
 
 
@@ -154,8 +188,8 @@ ngx_http_scim_redis_add_write(void *data)
     ngx_event_t                   *wev;
     ngx_http_scim_redis_events_t  *events = data;
 
-    if (events->connected && !events->flushing) {
-        return;                 /* ngx_http_scim_redis_flush() decides when */
+    if (events->connected) {
+        return;         /* ngx_http_scim_redis_queued() decides when */
     }
 
     wev = events->connection->write;
@@ -187,17 +221,12 @@ ngx_http_scim_redis_cleanup(void *data)
     ngx_http_scim_redis_events_t  *events = data;
 
     c = events->connection;
-
-    if (events->flush.posted) {
-        ngx_delete_posted_event(&events->flush);
-    }
-
     events->context = NULL;
     events->connection = NULL;
     events->connected = 0;
 
-    if (c == NULL) {
-        return;
+    if (events->flush.posted) {
+        ngx_delete_posted_event(&events->flush);
     }
 
     if (c->read->posted) {
@@ -222,9 +251,10 @@ ngx_http_scim_redis_cleanup(void *data)
 
     c->read->closed = 1;
     c->write->closed = 1;
-    ngx_reusable_connection(c, 0);
     ngx_free_connection(c);
 
     /* hiredis closes the descriptor; a second close would hit its next owner */
     c->fd = (ngx_socket_t) -1;
+
+    events->gone(events->data);
 }

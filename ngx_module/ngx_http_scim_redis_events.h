@@ -4,6 +4,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_event.h>
+#include <hiredis/hiredis.h>
 #include <hiredis/async.h>
 
 /*
@@ -12,28 +13,31 @@
  * event was handed to it.
  */
 typedef struct {
-    redisAsyncContext  *context;
+    redisAsyncContext  *context;           /* NULL: not attached */
     ngx_connection_t   *connection;
-    ngx_event_t         flush;      /* posted: write what was queued */
-    unsigned            connected:1;
+    ngx_event_t         flush;             /* posted: write what is queued */
+    ngx_uint_t          queued;            /* commands since the last write */
+    unsigned            connected:1;       /* set by the owner's callback */
     unsigned            in_callback:1;
-    unsigned            flushing:1;
+    unsigned            broken:1;          /* a write failed */
     void              (*close)(void *data);  /* nginx wants it closed */
-    void               *data;
+    void              (*gone)(void *data);   /* the context is being freed */
+    void               *data;              /* of both */
 } ngx_http_scim_redis_events_t;
 
 /*
- * Attaches a fresh context.  NGX_ERROR when nginx has no connection left; the
- * caller frees the context then.
+ * Attaches a fresh context; close, gone and data are set already.  NGX_ERROR
+ * when nginx has no connection left; the caller frees the context then.
  */
 ngx_int_t ngx_http_scim_redis_attach(ngx_http_scim_redis_events_t *events,
     redisAsyncContext *context, ngx_log_t *log);
 
 /*
- * Writes queued commands now when that is allowed, else at the end of this
- * iteration of the event loop.
+ * One more command is queued.  It is written at once when Redis has nothing to
+ * do (`idle`) or a batch is full, else at the end of this iteration of the
+ * event loop.  Never runs a callback.
  */
-void ngx_http_scim_redis_flush(ngx_http_scim_redis_events_t *events,
-    ngx_uint_t now);
+void ngx_http_scim_redis_queued(ngx_http_scim_redis_events_t *events,
+    ngx_uint_t idle);
 
 #endif

@@ -4,93 +4,92 @@
 #include "scim_admin.h"
 
 
-static ngx_int_t
-ngx_http_scim_add_header(ngx_http_request_t *r, const char *name,
-    const u_char *value, size_t len)
+/* `value` is copied: an operation's response may be short-lived. */
+static ngx_table_elt_t *
+ngx_http_scim_add_header(ngx_http_scim_ctx_t *ctx, const char *name,
+    const void *value, size_t len)
 {
-    ngx_table_elt_t  *h;
+    u_char              *copy;
+    ngx_table_elt_t     *h;
+    ngx_http_request_t  *r = ctx->request;
+
+    copy = ngx_pnalloc(r->pool, len);
+    if (copy == NULL) {
+        return NULL;
+    }
 
     h = ngx_list_push(&r->headers_out.headers);
     if (h == NULL) {
-        return NGX_ERROR;
+        return NULL;
     }
 
+    ngx_memcpy(copy, value, len);
     h->hash = 1;
     h->key.data = (u_char *) name;
     h->key.len = ngx_strlen(name);
+    h->value.data = copy;
     h->value.len = len;
-    h->value.data = ngx_pnalloc(r->pool, len);
-    if (h->value.data == NULL) {
-        h->hash = 0;
-        return NGX_ERROR;
-    }
-
-    ngx_memcpy(h->value.data, value, len);
+    h->lowcase_key = NULL;
 
 #if (nginx_version >= 1023000)
     h->next = NULL;
 #endif
 
-    return NGX_OK;
+    return h;
 }
 
 
 static ngx_int_t
-ngx_http_scim_add_text(ngx_http_request_t *r, const char *name,
+ngx_http_scim_add_text(ngx_http_scim_ctx_t *ctx, const char *name,
     const char *value)
 {
-    return ngx_http_scim_add_header(r, name, (u_char *) value,
-                                    ngx_strlen(value));
+    if (value == NULL || value[0] == '\0') {
+        return NGX_OK;
+    }
+
+    return ngx_http_scim_add_header(ctx, name, value, ngx_strlen(value))
+           ? NGX_OK : NGX_ERROR;
 }
 
 
 static ngx_int_t
-ngx_http_scim_add_headers(ngx_http_request_t *r,
-    const scim_response_t *response, ngx_str_t *transaction)
+ngx_http_scim_add_headers(ngx_http_scim_ctx_t *ctx,
+    const scim_response_t *response)
 {
-    u_char  number[NGX_INT_T_LEN], *last;
+    u_char              number[NGX_INT_T_LEN + 1];
+    ngx_table_elt_t    *etag;
 
-    if (transaction->len
-        && ngx_http_scim_add_header(r, "X-Request-Id", transaction->data,
-                                    transaction->len)
-           != NGX_OK)
+    if (ngx_http_scim_add_header(ctx, "X-Request-Id", ctx->transaction.data,
+                                 ctx->transaction.len)
+        == NULL)
     {
         return NGX_ERROR;
     }
 
-    if (response->etag[0]
-        && ngx_http_scim_add_text(r, "ETag", response->etag) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    if (response->location[0]
-        && ngx_http_scim_add_text(r, "Location", response->location) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    if (response->allow
-        && ngx_http_scim_add_text(r, "Allow", response->allow) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    if (response->challenge
-        && ngx_http_scim_add_text(r, "WWW-Authenticate",
-                                  "Bearer realm=\"scim\"")
-           != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    if (response->retry_after) {
-        last = ngx_sprintf(number, "%ui", (ngx_uint_t) response->retry_after);
-        if (ngx_http_scim_add_header(r, "Retry-After", number, last - number)
-            != NGX_OK)
-        {
+    if (response->etag[0]) {
+        /* filters that change the body must see it */
+        etag = ngx_http_scim_add_header(ctx, "ETag", response->etag,
+                                        ngx_strlen(response->etag));
+        if (etag == NULL) {
             return NGX_ERROR;
         }
+        ctx->request->headers_out.etag = etag;
+    }
+
+    number[0] = '\0';
+    if (response->retry_after) {
+        *ngx_sprintf(number, "%ui", (ngx_uint_t) response->retry_after) = '\0';
+    }
+
+    if (ngx_http_scim_add_text(ctx, "Location", response->location) != NGX_OK
+        || ngx_http_scim_add_text(ctx, "Allow", response->allow) != NGX_OK
+        || ngx_http_scim_add_text(ctx, "Retry-After", (char *) number)
+           != NGX_OK
+        || ngx_http_scim_add_text(ctx, "WWW-Authenticate",
+               response->challenge ? "Bearer realm=\"scim\"" : NULL)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
     return NGX_OK;
@@ -98,16 +97,14 @@ ngx_http_scim_add_headers(ngx_http_request_t *r,
 
 
 ngx_int_t
-ngx_http_scim_reply(ngx_http_request_t *r, const scim_response_t *response,
-    ngx_str_t *transaction)
+ngx_http_scim_reply(ngx_http_scim_ctx_t *ctx, const scim_response_t *response)
 {
-    ngx_int_t                  rc;
-    ngx_buf_t                 *b;
-    ngx_chain_t                out;
-    ngx_http_scim_loc_conf_t  *slcf;
+    ngx_int_t            rc;
+    ngx_buf_t           *b;
+    ngx_chain_t          out;
+    ngx_http_request_t  *r = ctx->request;
 
-    slcf = ngx_http_get_module_loc_conf(r, ngx_http_scim_module);
-    ngx_http_scim_count_request(slcf->kind, response->status);
+    ngx_http_scim_count_request(ctx->conf->kind, response->status);
 
     r->headers_out.status = response->status;
     r->headers_out.content_length_n = response->body.len;
@@ -124,7 +121,13 @@ ngx_http_scim_reply(ngx_http_request_t *r, const scim_response_t *response,
         r->headers_out.content_type_len = r->headers_out.content_type.len;
     }
 
-    if (ngx_http_scim_add_headers(r, response, transaction) != NGX_OK) {
+    /*
+     * If-Match and If-None-Match were looked at before the operation: nginx'
+     * filter would compare them with the version that came out of it.
+     */
+    r->disable_not_modified = 1;
+
+    if (ngx_http_scim_add_headers(ctx, response) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -155,47 +158,27 @@ ngx_http_scim_reply(ngx_http_request_t *r, const scim_response_t *response,
 }
 
 
-static void
-ngx_http_scim_free_buffer(void *data)
-{
-    scim_buffer_free(data);
-}
-
-
 ngx_int_t
-ngx_http_scim_reply_error(ngx_http_request_t *r, ngx_uint_t status,
-    const char *detail, ngx_uint_t retry_after, ngx_str_t *transaction)
+ngx_http_scim_reply_error(ngx_http_scim_ctx_t *ctx, ngx_uint_t status,
+    const char *detail)
 {
-    scim_error_t               error = { 0 };
-    scim_response_t           *response;
-    ngx_pool_cleanup_t        *cleanup;
-    ngx_http_scim_loc_conf_t  *slcf;
+    scim_error_t      error = { 0 };
+    scim_response_t  *response = &ctx->response;
 
-    cleanup = ngx_pool_cleanup_add(r->pool, 0);
-    response = ngx_pcalloc(r->pool, sizeof(*response));
-    if (cleanup == NULL || response == NULL) {
-        return NGX_ERROR;
-    }
-
-    scim_buffer_init(&response->body, 4096);
-    cleanup->handler = ngx_http_scim_free_buffer;
-    cleanup->data = &response->body;
-
-    slcf = ngx_http_get_module_loc_conf(r, ngx_http_scim_module);
     scim_error_set(&error, status, SCIM_ERROR_NONE, "%s", detail);
+    scim_buffer_reset(&response->body);
 
-    if (slcf->kind == NGX_HTTP_SCIM_ADMIN) {
-        scim_admin_error_render(&error, &response->body);
-        response->content_type = "application/json";
-
-    } else {
+    if (ctx->conf->kind == NGX_HTTP_SCIM_RESOURCES) {
         scim_error_render(&error, &response->body);
         response->content_type = "application/scim+json";
+
+    } else {
+        scim_admin_error_render(&error, &response->body);
+        response->content_type = "application/json";
     }
 
     response->status = status;
-    response->retry_after = retry_after;
     response->challenge = status == NGX_HTTP_UNAUTHORIZED;
 
-    return ngx_http_scim_reply(r, response, transaction);
+    return ngx_http_scim_reply(ctx, response);
 }

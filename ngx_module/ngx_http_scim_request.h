@@ -1,0 +1,69 @@
+#ifndef NGX_HTTP_SCIM_REQUEST_H
+#define NGX_HTTP_SCIM_REQUEST_H
+
+#include "ngx_http_scim_module.h"
+#include "ngx_http_scim_redis.h"
+#include "scim_key.h"
+
+typedef struct ngx_http_scim_ctx_s  ngx_http_scim_ctx_t;
+
+/*
+ * Goes on with a reply.  Returns what ngx_http_finalize_request() takes, or
+ * NGX_DONE when the request waits again.
+ */
+typedef ngx_int_t (*ngx_http_scim_next_pt)(ngx_http_scim_ctx_t *ctx,
+    const scim_reply_t *reply);
+
+/*
+ * One request.  It waits for at most one reply: `wait` is set exactly while it
+ * does, and so is the timer.  ctx->wait and wait->data point at each other;
+ * whoever goes first clears the other's pointer.
+ */
+struct ngx_http_scim_ctx_s {
+    ngx_http_request_t         *request;
+    ngx_http_scim_loc_conf_t   *conf;
+    ngx_http_scim_main_conf_t  *main_conf;
+
+    ngx_http_scim_wait_t       *wait;
+    ngx_http_scim_next_pt       next;        /* valid while it waits */
+    ngx_event_t                 timer;
+
+    ngx_str_t                   transaction;
+    scim_request_t              scim;
+    scim_principal_t            principal;
+    scim_operation_t           *operation;
+    scim_response_t             response;    /* of the glue's own answers */
+
+    /* a command of the glue's own (token, data set, ping) */
+    scim_command_t              command;
+    const char                 *argv[3];
+    size_t                      argv_len[3];
+    size_t                      key_len;
+    char                        key[SCIM_KEY_MAX];
+    size_t                      token_key_len;
+    char                        token_key[SCIM_KEY_MAX];
+};
+
+/* The content handler of every kind of location. */
+ngx_int_t ngx_http_scim_handler(ngx_http_request_t *r);
+
+/*
+ * Sends a command that stays as it is until the reply; `next` goes on then.
+ * NGX_DONE: it waits.  Otherwise the 503 has been sent, and the value goes to
+ * ngx_http_finalize_request().
+ */
+ngx_int_t ngx_http_scim_wait(ngx_http_scim_ctx_t *ctx,
+    const scim_command_t *command, ngx_http_scim_next_pt next);
+
+/* The same with the first `argc` of ctx->argv, whose lengths it measures. */
+ngx_int_t ngx_http_scim_ask(ngx_http_scim_ctx_t *ctx, ngx_uint_t argc,
+    ngx_http_scim_next_pt next);
+
+/* Runs the request's operation: its token has been accepted. */
+ngx_int_t ngx_http_scim_run(ngx_http_scim_ctx_t *ctx);
+
+/* Ends with 503 and Retry-After. */
+ngx_int_t ngx_http_scim_unavailable(ngx_http_scim_ctx_t *ctx,
+    const char *detail);
+
+#endif
