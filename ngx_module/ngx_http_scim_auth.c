@@ -1,5 +1,6 @@
 #include "ngx_http_scim_auth.h"
 
+#include "ngx_http_scim_metrics.h"
 #include "ngx_http_scim_reply.h"
 #include "scim_token.h"
 
@@ -123,6 +124,7 @@ ngx_http_scim_authenticate(ngx_http_scim_ctx_t *ctx)
         return ngx_http_scim_unauthorized(ctx);
 
     default:
+        ngx_http_scim_count(NGX_HTTP_SCIM_COUNT_TOKEN_LOOKUPS);
         ctx->argv[0] = "GET";
         ctx->argv[1] = ctx->token_key;
 
