@@ -184,7 +184,8 @@ on_member(void *data, const connector_member_t *member)
 {
     connector_call_t *call = data;
 
-    if (member->email[0] == '\0' || !is_same_person(call, member->email)
+    if (!member->active || member->email[0] == '\0'
+        || !is_same_person(call, member->email)
         || (call->found.count > 0
             && strcmp(member->id, call->found.id) == 0))
     {

@@ -86,7 +86,7 @@ read_member(connector_list_t *list, const json_t *item, size_t index,
 {
     char               id[CONNECTOR_MEMBER_ID_SIZE], email[1024];
     char               role[512], state[128];
-    connector_member_t member = { id, email, role, state };
+    connector_member_t member = { id, email, role, state, true };
 
     if (!connector_read_id(mapped(list, item, "id"), id)) {
         return list_fail(list, "a member without a usable id");
@@ -107,6 +107,7 @@ read_member(connector_list_t *list, const json_t *item, size_t index,
     if (!pointer_text(mapped(list, item, "state"), state, sizeof(state))) {
         state[0] = '\0';
     }
+    member.active = !json_is_false(mapped(list, item, "active"));
     list->result.members++;
     list->result.without_email += email[0] == '\0';
     *more = list->on_member(list->data, &member);

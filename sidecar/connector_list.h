@@ -12,6 +12,7 @@ typedef struct connector_list_s connector_list_t;
 /* Lent for the call; "" where the app gave none. */
 typedef struct {
     const char *id, *email, *access_role, *state;
+    bool        active; /* false: listed, but switched off in the app */
 } connector_member_t;
 
 typedef struct {

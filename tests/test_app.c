@@ -1,3 +1,4 @@
+#include <glob.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -492,6 +493,35 @@ a_damaged_definition_is_not_read(void **state)
 }
 
 
+static void
+every_preset_is_valid(void **state)
+{
+    glob_t            presets;
+    scim_app_policy_t policy = { .secret_env = "*" };
+
+    (void) state;
+    assert_int_equal(glob("conf/apps/*.json", 0, NULL, &presets), 0);
+    for (size_t i = 0; i < presets.gl_pathc; i++) {
+        json_error_t where;
+        json_t      *body, *definition;
+        scim_error_t error = { 0 };
+
+        body = json_load_file(presets.gl_pathv[i], JSON_REJECT_DUPLICATES,
+            &where);
+        if (body == NULL) {
+            fail_msg("%s:%d: %s", presets.gl_pathv[i], where.line,
+                where.text);
+        }
+        if (!scim_app_validate(body, &policy, &definition, &error)) {
+            fail_msg("%s: %s", presets.gl_pathv[i], error.detail);
+        }
+        json_decref(definition);
+        json_decref(body);
+    }
+    globfree(&presets);
+}
+
+
 int
 main(void)
 {
@@ -508,7 +538,8 @@ main(void)
         cmocka_unit_test(loopback_and_private_hosts_need_their_setting),
         cmocka_unit_test(urls_that_are_more_than_a_base_are_refused),
         cmocka_unit_test(a_stored_definition_is_read_back),
-        cmocka_unit_test(a_damaged_definition_is_not_read)
+        cmocka_unit_test(a_damaged_definition_is_not_read),
+        cmocka_unit_test(every_preset_is_valid)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -577,6 +577,23 @@ a_list_that_hides_addresses_proves_no_removal(void **state)
 
 
 static void
+a_member_that_is_switched_off_has_no_access(void **state)
+{
+    fixture_t *f = *state;
+
+    f->task.kind = TASK_REMOVE;
+    f->task.accepted = true;
+    change(f, "list", "{\"method\":\"GET\",\"path\":\"/m\","
+        "\"items\":\"\",\"map\":{\"id\":\"/id\",\"email\":\"/email\","
+        "\"active\":\"/active\"}}");
+    mock_app_answer(f->app, 200, "", "[{\"id\":\"m-2\","
+        "\"email\":\"ana@example.com\",\"active\":false}]");
+    run(f, OUTCOME_DONE);
+    assert_int_equal(mock_app_count(f->app), 1);
+}
+
+
+static void
 an_ambiguous_address_removes_nobody(void **state)
 {
     fixture_t *f = *state;
@@ -982,6 +999,7 @@ main(void)
         CASE(a_removal_without_an_id_looks_the_person_up),
         CASE(a_person_in_no_page_of_a_whole_list_is_removed_already),
         CASE(a_list_that_hides_addresses_proves_no_removal),
+        CASE(a_member_that_is_switched_off_has_no_access),
         CASE(an_ambiguous_address_removes_nobody),
         CASE(missing_verbs_are_work_for_a_person),
         CASE(an_id_that_nothing_can_find_is_work_for_a_person),

@@ -51,7 +51,7 @@ static const char *const list_members[] = {
     "method", "path", "body", "items", "next", "total", "map", NULL
 };
 static const char *const map_members[] = {
-    "id", "email", "accessRole", "state", NULL
+    "id", "email", "accessRole", "state", "active", NULL
 };
 static const char *const basic_members[] = { "user", "password", NULL };
 static const char *const header_members[] = { "name", "value", NULL };
@@ -400,7 +400,8 @@ check_list(const json_t *list, const scim_app_place_t *place, unsigned used,
         && check_pointer(map, &here, "id", true, error)
         && check_pointer(map, &here, "email", true, error)
         && check_pointer(map, &here, "accessRole", false, error)
-        && check_pointer(map, &here, "state", false, error);
+        && check_pointer(map, &here, "state", false, error)
+        && check_pointer(map, &here, "active", false, error);
 }
 
 
