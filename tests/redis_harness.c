@@ -90,6 +90,26 @@ redis_harness_flush(redis_harness_t *harness)
 
 
 void
+redis_harness_defaults(redis_harness_t *harness)
+{
+    harness->service.schemas = harness->schemas;
+    harness->service.base_url = (scim_text_t) { "https://h/scim/v2", 17 };
+    harness->service.shard_count = 128;
+    harness->service.body_max = 8 << 20;
+    harness->service.backlog_max = 0;
+    harness->service.page_size = 100;
+    harness->service.page_size_max = 200;
+    harness->service.scan_max = 10000;
+    strcpy(harness->principal.workspace, HARNESS_WORKSPACE);
+    strcpy(harness->principal.token_id, "t1");
+    strcpy(harness->principal.actor, "okta");
+    harness->principal.role = SCIM_ROLE_SCIM;
+    harness->principal.shard = HARNESS_SHARD;
+    harness->now = 1700000000000;
+}
+
+
+void
 redis_harness_start(redis_harness_t *harness)
 {
     int          pipes[2];
@@ -122,20 +142,7 @@ redis_harness_start(redis_harness_t *harness)
     if (harness->schemas == NULL) {
         fail_msg("%s", error.detail);
     }
-    harness->service.schemas = harness->schemas;
-    harness->service.base_url = (scim_text_t) { "https://h/scim/v2", 17 };
-    harness->service.shard_count = 128;
-    harness->service.body_max = 8 << 20;
-    harness->service.backlog_max = 0;
-    harness->service.page_size = 100;
-    harness->service.page_size_max = 200;
-    harness->service.scan_max = 10000;
-    strcpy(harness->principal.workspace, HARNESS_WORKSPACE);
-    strcpy(harness->principal.token_id, "t1");
-    strcpy(harness->principal.actor, "okta");
-    harness->principal.role = SCIM_ROLE_SCIM;
-    harness->principal.shard = HARNESS_SHARD;
-    harness->now = 1700000000000;
+    redis_harness_defaults(harness);
 }
 
 

@@ -31,6 +31,9 @@ typedef struct {
 void redis_harness_start(redis_harness_t *harness);
 void redis_harness_stop(redis_harness_t *harness);
 
+/* Fills in service and principal around `schemas`; needs no Redis. */
+void redis_harness_defaults(redis_harness_t *harness);
+
 /* An empty data set again. */
 void redis_harness_flush(redis_harness_t *harness);
 

@@ -5,6 +5,7 @@
 
 #include "scim_json.h"
 #include "scim_key.h"
+#include "scim_uuid.h"
 
 #define BUFFER_MAX ((size_t) 1 << 31)
 
@@ -128,6 +129,21 @@ damaged(scim_resource_t *resource)
 }
 
 
+/* Members and groups are rendered as they are: they must be what they say. */
+static bool
+extra_valid(const scim_resource_t *resource, scim_text_t text, size_t i)
+{
+    if (scim_resource_is_group(resource)) {
+        return text.len == 1 + SCIM_UUID_LEN
+            && (text.text[0] == 'U' || text.text[0] == 'G')
+            && scim_uuid_valid(text.text + 1, SCIM_UUID_LEN);
+    }
+    return i % 2 == 0 ? scim_uuid_valid(text.text, text.len)
+                      : text.len >= 2 && text.text[0] == '"'
+                            && text.text[text.len - 1] == '"';
+}
+
+
 /* Reads one entry at element *at and moves *at behind it. */
 static bool
 take_entry(scim_resource_t *resource, const scim_reply_t *reply, size_t *at,
@@ -141,7 +157,7 @@ take_entry(scim_resource_t *resource, const scim_reply_t *reply, size_t *at,
     total = scim_reply_number(reply, *at + 2);
     count = scim_reply_number(reply, *at + 3);
     *at += 4;
-    if (entry->id.len == 0 || total < 0 || count < 0 || *at > reply->elements
+    if (!scim_uuid_valid(entry->id.text, entry->id.len) || total < 0 || count < 0 || *at > reply->elements
         || (size_t) count > reply->elements - *at
         || !scim_record_parse(record.text, record.len, &entry->record))
     {
@@ -158,6 +174,9 @@ take_entry(scim_resource_t *resource, const scim_reply_t *reply, size_t *at,
     }
     for (size_t i = 0; i < (size_t) count; i++) {
         entry->extra[i] = scim_reply_text(reply, *at + i);
+        if (!extra_valid(resource, entry->extra[i], i)) {
+            return false;
+        }
     }
     *at += (size_t) count;
     return true;
@@ -269,7 +288,12 @@ on_members(scim_operation_t *operation, const scim_reply_t *reply)
         return damaged(resource);
     }
     for (size_t i = 1; i < reply->elements; i++) {
-        if (!add_extra(resource, entry, scim_reply_text(reply, i))) {
+        scim_text_t text = scim_reply_text(reply, i);
+
+        if (!extra_valid(resource, text, 0)) {
+            return damaged(resource);
+        }
+        if (!add_extra(resource, entry, text)) {
             return scim_resource_error(resource, 500, SCIM_ERROR_NONE,
                 "no memory");
         }
