@@ -1,0 +1,378 @@
+-- Operators' data: apps, shares, manual teams, tokens; what they look at.
+
+local function exists(key)
+    return call('EXISTS', key) == 1
+end
+
+-- Ids of a sorted set behind `after`.
+local function id_page(key, after, limit)
+    return call('ZRANGEBYLEX', key, after == '' and '-' or '(' .. after, '+',
+        'LIMIT', 0, limit)
+end
+
+-- page <collection> <record prefix> <after> <limit> → OK { id record }...
+register('page', function(keys, args)
+    local c, failed = begin(keys, args)
+    if not c then
+        return failed
+    end
+    local out = { 'OK' }
+    for _, id in ipairs(id_page(c.prefix .. args[4], args[6],
+        tonumber(args[7]))) do
+        out[#out + 1] = id
+        out[#out + 1] = call('GET', c.prefix .. args[5] .. ':' .. id) or ''
+    end
+    return out
+end, { 'no-writes' })
+
+-- record <kind> <id> → OK record | NOTFOUND
+register('record', function(keys, args)
+    local c, failed = begin(keys, args)
+    if not c then
+        return failed
+    end
+    local record = call('GET', c.prefix .. args[4] .. ':' .. args[5])
+    return record and { 'OK', record } or { 'NOTFOUND' }
+end, { 'no-writes' })
+
+-- ---- apps ---------------------------------------------------------------------
+
+-- app_put <id> <if version: 0 = new> <json> <actor> <txn>
+register('app_put', function(keys, args)
+    local c, failed = begin(keys, args)
+    if not c then
+        return failed
+    end
+    local key = c.prefix .. 'app:' .. args[4]
+    local old = call('GET', key)
+    local version = old and version_of(old) or 0
+    if args[5] ~= '0' and not old then
+        return { 'NOTFOUND' }
+    end
+    if tonumber(args[5]) ~= version then
+        return { 'VERSION' }
+    end
+    call('SET', key, string.format('%010.0f', version + 1) .. args[6])
+    call('ZADD', c.prefix .. 'apps', 0, args[4])
+    append_event(c, old and 'app.updated' or 'app.created', 'app', args[4],
+        number_text(version + 1), args[7], args[8], '')
+    return { 'OK', number_text(version + 1) }
+end, {})
+
+local function unlink_share(c, app, subject)
+    call('ZREM', c.prefix .. subject .. ':apps', app)
+end
+
+-- app_delete <id> <actor> <txn>: nothing changes in the app itself.
+register('app_delete', function(keys, args)
+    local c, failed = begin(keys, args)
+    if not c then
+        return failed
+    end
+    local key = c.prefix .. 'app:' .. args[4]
+    local old = call('GET', key)
+    if not old then
+        return { 'NOTFOUND' }
+    end
+    for _, subject in ipairs(call('HKEYS', key .. ':shares')) do
+        unlink_share(c, args[4], subject)
+    end
+    call('DEL', key, key .. ':shares')
+    call('ZREM', c.prefix .. 'apps', args[4])
+    append_event(c, 'app.deleted', 'app', args[4],
+        number_text(version_of(old) + 1), args[5], args[6], '')
+    return { 'OK' }
+end, { 'allow-oom' })
+
+-- ---- shares ------------------------------------------------------------------
+
+local function subject_exists(c, subject)
+    if exists(c.prefix .. subject) then
+        return true
+    end
+    -- a team that the sidecar has not made yet is its group already
+    local group = string.match(subject, '^team:(.+)$')
+    return group and exists(c.prefix .. 'group:' .. group)
+end
+
+-- share_put <app> <team:id|user:id> <json> <actor> <txn>
+register('share_put', function(keys, args)
+    local c, failed = begin(keys, args)
+    if not c then
+        return failed
+    end
+    local key = c.prefix .. 'app:' .. args[4]
+    if not exists(key) then
+        return { 'NOTFOUND', 'app' }
+    end
+    if not subject_exists(c, args[5]) then
+        return { 'NOTFOUND', 'subject' }
+    end
+    call('HSET', key .. ':shares', args[5], args[6])
+    call('ZADD', c.prefix .. args[5] .. ':apps', 0, args[4])
+    append_event(c, 'share.put', 'share', args[4], 0, args[7], args[8],
+        '{"subject":"' .. args[5] .. '"}')
+    return { 'OK' }
+end, {})
+
+-- share_delete <app> <subject> <actor> <txn>
+register('share_delete', function(keys, args)
+    local c, failed = begin(keys, args)
+    if not c then
+        return failed
+    end
+    local key = c.prefix .. 'app:' .. args[4] .. ':shares'
+    if call('HDEL', key, args[5]) == 0 then
+        return { 'NOTFOUND', 'share' }
+    end
+    unlink_share(c, args[4], args[5])
+    append_event(c, 'share.deleted', 'share', args[4], 0, args[6], args[7],
+        '{"subject":"' .. args[5] .. '"}')
+    return { 'OK' }
+end, { 'allow-oom' })
+
+-- shares <app> → OK { subject json }... | NOTFOUND
+register('shares', function(keys, args)
+    local c, failed = begin(keys, args)
+    if not c then
+        return failed
+    end
+    local key = c.prefix .. 'app:' .. args[4]
+    if not exists(key) then
+        return { 'NOTFOUND' }
+    end
+    return { 'OK', unpack(call('HGETALL', key .. ':shares')) }
+end, { 'no-writes' })
+
+-- ---- teams ------------------------------------------------------------------
+
+-- team_put <id> <name as JSON text>
+register('team_put', function(keys, args)
+    local c, failed = begin(keys, args)
+    if not c then
+        return failed
+    end
+    call('SET', c.prefix .. 'team:' .. args[4], '{"id":"' .. args[4]
+        .. '","name":' .. args[5] .. ',"source":"manual","created":'
+        .. number_text(c.now) .. '}')
+    call('ZADD', c.prefix .. 'teams', 0, args[4])
+    return { 'OK' }
+end, {})
+
+-- team_member <team> <user> <1 = in, 0 = out> <actor> <txn>
+register('team_member', function(keys, args)
+    local c, failed = begin(keys, args)
+    if not c then
+        return failed
+    end
+    local team, user = c.prefix .. 'team:' .. args[4], args[5]
+    local record = call('GET', team)
+    if not record then
+        return { 'NOTFOUND', 'team' }
+    end
+    if not string.find(record, '"source":"manual"', 1, true) then
+        return { 'STATE' }
+    end
+    if args[6] == '1' then
+        if not exists(c.prefix .. 'user:' .. user) then
+            return { 'NOTFOUND', 'user' }
+        end
+        call('ZADD', team .. ':members', 0, user)
+        call('ZADD', c.prefix .. 'user:' .. user .. ':teams', 0, args[4])
+    else
+        if call('ZREM', team .. ':members', user) == 0 then
+            return { 'NOTFOUND', 'member' }
+        end
+        call('ZREM', c.prefix .. 'user:' .. user .. ':teams', args[4])
+    end
+    append_event(c, 'team.members', 'team', args[4], 0, args[7], args[8],
+        '{"users":["' .. user .. '"]}')
+    return { 'OK' }
+end, { 'allow-oom' })
+
+-- team_page <team> <after> <limit> → OK <team record> { user, user record }...
+register('team_page', function(keys, args)
+    local c, failed = begin(keys, args)
+    if not c then
+        return failed
+    end
+    local team = c.prefix .. 'team:' .. args[4]
+    local record = call('GET', team)
+    if not record then
+        return { 'NOTFOUND' }
+    end
+    local out = { 'OK', record }
+    for _, user in ipairs(id_page(team .. ':members', args[5],
+        tonumber(args[6]))) do
+        out[#out + 1] = user
+        out[#out + 1] = call('GET', c.prefix .. 'user:' .. user) or ''
+    end
+    return out
+end, { 'no-writes' })
+
+-- ---- people of an app, tasks ---------------------------------------------------
+
+local SCAN_MAX = 20000 -- ids that one call looks at to fill a page
+
+-- grants <app> <state or empty> <after> <limit>
+-- → OK <after, to go on, or empty> { user, state, role, accessRole, sources,
+-- email, userName, user record }...
+register('grants', function(keys, args)
+    local c, failed = begin(keys, args)
+    if not c then
+        return failed
+    end
+    local app = c.prefix .. 'app:' .. args[4]
+    if not exists(app) then
+        return { 'NOTFOUND' }
+    end
+    local key = app .. (args[5] == 'removed' and ':removed' or ':grants')
+    local after, limit, seen, n = args[6], tonumber(args[7]), 0, 0
+    local out = { 'OK', '' }
+    repeat
+        local page = id_page(key, after, limit + 1)
+        for i, user in ipairs(page) do
+            if n == limit or seen == SCAN_MAX then
+                out[2] = after
+                return out
+            end
+            after, seen = user, seen + 1
+            local grant = call('HMGET', c.prefix .. 'grant:' .. args[4] .. ':'
+                .. user, 'state', 'role', 'accessRole', 'sources', 'email',
+                'userName')
+            if args[5] == '' or args[5] == grant[1] then
+                n = n + 1
+                out[#out + 1] = user
+                for j = 1, 6 do
+                    out[#out + 1] = grant[j] or ''
+                end
+                out[#out + 1] = call('GET', c.prefix .. 'user:' .. user) or ''
+            end
+        end
+    until #page <= limit
+    return out
+end, { 'no-writes' })
+
+local TASK_STATES = { 'queued', 'running', 'waiting', 'manual', 'failed',
+    'done' }
+local TASK_SHOWN = { 'id', 'app', 'user', 'kind', 'state', 'attempts',
+    'nextAt', 'answerStatus', 'answerBody' }
+
+local function tasks_in(c, state, app, after, limit, found)
+    local n, seen = 0, 0
+    repeat
+        local page = id_page(c.prefix .. 'tasks:' .. state, after, CHUNK)
+        for _, id in ipairs(page) do
+            after, seen = id, seen + 1
+            local key = c.prefix .. 'task:' .. id
+            local of = call('HGET', key, 'app')
+            if of and (app == '' or of == app) then
+                n = n + 1
+                found[#found + 1] = id
+            end
+            if n > limit then
+                return
+            end
+        end
+    until #page < CHUNK or seen >= SCAN_MAX
+end
+
+-- tasks <app or empty> <state or empty> <after> <limit>
+-- → OK <more 0|1> { id app user kind state attempts nextAt status body }...
+register('tasks', function(keys, args)
+    local c, failed = begin(keys, args)
+    if not c then
+        return failed
+    end
+    local limit, found = tonumber(args[7]), {}
+    for _, state in ipairs(TASK_STATES) do
+        if args[5] == '' or args[5] == state then
+            tasks_in(c, state, args[4], args[6], limit, found)
+        end
+    end
+    table.sort(found)
+    local out = { 'OK', #found > limit and 1 or 0 }
+    for i = 1, math.min(limit, #found) do
+        for _, value in ipairs(call('HMGET', c.prefix .. 'task:' .. found[i],
+            unpack(TASK_SHOWN))) do
+            out[#out + 1] = value or ''
+        end
+    end
+    return out
+end, { 'no-writes' })
+
+-- ---- tokens -----------------------------------------------------------------
+
+-- token_put <id> <sha256> <record>: the first one makes the workspace.
+register('token_put', function(keys, args)
+    local c, failed = begin(keys, args)
+    if not c then
+        return failed
+    end
+    call('SET', c.shard .. 'token:' .. args[5], args[6])
+    call('SET', c.prefix .. 'token:' .. args[4], string.sub(args[6], 1, -2)
+        .. ',"sha256":"' .. args[5] .. '"}')
+    call('ZADD', c.prefix .. 'tokens', 0, args[4])
+    call('ZADD', c.shard .. 'workspaces', 0, c.workspace)
+    return { 'OK' }
+end, {})
+
+-- token_delete <id>
+register('token_delete', function(keys, args)
+    local c, failed = begin(keys, args)
+    if not c then
+        return failed
+    end
+    local key = c.prefix .. 'token:' .. args[4]
+    local record = call('GET', key)
+    if not record then
+        return { 'NOTFOUND' }
+    end
+    local sha = string.match(record, '"sha256":"(%x+)"}$')
+    call('DEL', key, c.shard .. 'token:' .. sha)
+    call('ZREM', c.prefix .. 'tokens', args[4])
+    return { 'OK' }
+end, { 'allow-oom' })
+
+-- ---- what happened, what there is -------------------------------------------------
+
+local AUDIT_FIELDS = { 'ts', 'actor', 'app', 'user', 'from', 'to', 'why' }
+
+-- audit <after> <limit> → OK { id, fields }...
+register('audit', function(keys, args)
+    local c, failed = begin(keys, args)
+    if not c then
+        return failed
+    end
+    local out = { 'OK' }
+    for _, entry in ipairs(call('XRANGE', c.prefix .. 'audit',
+        args[4] == '' and '-' or '(' .. args[4], '+', 'COUNT', args[5])) do
+        local values = {}
+        for i = 1, #entry[2], 2 do
+            values[entry[2][i]] = entry[2][i + 1]
+        end
+        out[#out + 1] = entry[1]
+        for _, name in ipairs(AUDIT_FIELDS) do
+            out[#out + 1] = values[name] or ''
+        end
+    end
+    return out
+end, { 'no-writes' })
+
+-- stats → OK { name, number }...
+register('stats', function(keys, args)
+    local c, failed = begin(keys, args)
+    if not c then
+        return failed
+    end
+    local out = { 'OK', 'eventsWaiting', c.waiting }
+    for _, name in ipairs({ 'users', 'groups', 'teams', 'apps', 'tokens' }) do
+        out[#out + 1] = name
+        out[#out + 1] = call('ZCARD', c.prefix .. name)
+    end
+    for _, state in ipairs(TASK_STATES) do
+        out[#out + 1] = 'tasks.' .. state
+        out[#out + 1] = call('ZCARD', c.prefix .. 'tasks:' .. state)
+    end
+    return out
+end, { 'no-writes' })

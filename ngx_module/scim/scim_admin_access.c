@@ -1,0 +1,264 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "scim_admin_internal.h"
+
+/* Who has what (members of an app), and the work towards it (tasks). */
+#define GRANT_FIELDS 8
+#define TASK_FIELDS  9
+
+static const char *const grant_states[] = {
+    "pending", "invited", "accepted", "connected", "removing", "removed",
+    "waitlisted", "manual", "held", "failed", "expired"
+};
+
+static const char *const task_states[] = { "queued", "running", "waiting",
+                                           "manual", "failed", "done" };
+
+
+static bool
+is_one_of(const char *word, const char *const *words, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(words[i], word) == 0) {
+            return true;
+        }
+    }
+    return *word == '\0';
+}
+
+
+static void
+set_text(json_t *object, const char *name, scim_text_t text)
+{
+    json_object_set_new(object, name, json_stringn(text.text, text.len));
+}
+
+
+static json_t *
+member_of(const scim_reply_t *reply, size_t at)
+{
+    json_t     *sources, *member = scim_admin_person(
+        scim_reply_text(reply, at), scim_reply_text(reply, at + 7));
+    scim_text_t email = scim_reply_text(reply, at + 5);
+
+    json_object_del(member, "active");
+    /* the address that was invited; the person may be gone by now */
+    if (email.len || json_object_get(member, "email") == NULL) {
+        set_text(member, "email", email);
+    }
+    if (json_object_get(member, "userName") == NULL) {
+        set_text(member, "userName", scim_reply_text(reply, at + 6));
+    }
+    set_text(member, "state", scim_reply_text(reply, at + 1));
+    set_text(member, "role", scim_reply_text(reply, at + 2));
+    set_text(member, "accessRole", scim_reply_text(reply, at + 3));
+    sources = scim_admin_record(scim_reply_text(reply, at + 4));
+    json_object_set_new(member, "sources", sources ? sources : json_array());
+    return member;
+}
+
+
+static scim_step_t
+members_listed(scim_operation_t *operation, const scim_reply_t *reply)
+{
+    json_t       *list;
+    scim_text_t   cursor;
+    scim_admin_t *admin = (scim_admin_t *) operation;
+
+    if (!scim_reply_is(reply, "OK")) {
+        return scim_admin_error(admin, 404, "no such app");
+    }
+    list = json_array();
+    for (size_t i = 2; i + GRANT_FIELDS <= reply->elements;
+         i += GRANT_FIELDS)
+    {
+        json_array_append_new(list, member_of(reply, i));
+    }
+    cursor = scim_reply_text(reply, 1);
+    return scim_admin_list(admin, "members", list, cursor.len
+        ? scim_arena_copy(&operation->arena, cursor.text, cursor.len) : NULL);
+}
+
+
+scim_step_t
+scim_admin_members_get(scim_admin_t *admin)
+{
+    if (!is_one_of(admin->state, grant_states,
+            sizeof(grant_states) / sizeof(grant_states[0])))
+    {
+        return scim_admin_error(admin, 400, "state: is no state of a grant");
+    }
+    scim_command_call(&admin->head, "grants", true);
+    scim_command_text(&admin->head, admin->id);
+    scim_command_text(&admin->head, admin->state);
+    scim_command_text(&admin->head, admin->cursor);
+    scim_command_number(&admin->head, admin->limit);
+    return scim_command_send(&admin->head, members_listed);
+}
+
+
+static json_t *
+task_of(const scim_reply_t *reply, size_t at)
+{
+    static const char *const names[] = { "id", "app", "user", "kind",
+                                         "state" };
+    json_t *answer, *task = json_object();
+
+    for (size_t i = 0; i < 5; i++) {
+        set_text(task, names[i], scim_reply_text(reply, at + i));
+    }
+    json_object_set_new(task, "attempts",
+        json_integer(scim_reply_number(reply, at + 5)));
+    json_object_set_new(task, "nextAt",
+        json_integer(scim_reply_number(reply, at + 6)));
+    if (scim_reply_text(reply, at + 7).len) {
+        answer = json_object();
+        json_object_set_new(answer, "status",
+            json_integer(scim_reply_number(reply, at + 7)));
+        set_text(answer, "body", scim_reply_text(reply, at + 8));
+        json_object_set_new(task, "answer", answer);
+    }
+    return task;
+}
+
+
+static scim_step_t
+tasks_listed(scim_operation_t *operation, const scim_reply_t *reply)
+{
+    size_t        i;
+    json_t       *list = json_array();
+    scim_text_t   last = { "", 0 };
+    scim_admin_t *admin = (scim_admin_t *) operation;
+
+    for (i = 2; i + TASK_FIELDS <= reply->elements; i += TASK_FIELDS) {
+        last = scim_reply_text(reply, i);
+        json_array_append_new(list, task_of(reply, i));
+    }
+    return scim_admin_list(admin, "tasks", list,
+        scim_reply_number(reply, 1) && last.len
+            ? scim_arena_copy(&operation->arena, last.text, last.len) : NULL);
+}
+
+
+scim_step_t
+scim_admin_tasks_get(scim_admin_t *admin)
+{
+    if (!is_one_of(admin->state, task_states,
+            sizeof(task_states) / sizeof(task_states[0])))
+    {
+        return scim_admin_error(admin, 400, "state: is no state of a task");
+    }
+    scim_command_call(&admin->head, "tasks", true);
+    scim_command_text(&admin->head, admin->app);
+    scim_command_text(&admin->head, admin->state);
+    scim_command_text(&admin->head, admin->cursor);
+    scim_command_number(&admin->head, admin->limit);
+    return scim_command_send(&admin->head, tasks_listed);
+}
+
+
+static scim_step_t
+task_changed(scim_operation_t *operation, const scim_reply_t *reply)
+{
+    scim_admin_t *admin = (scim_admin_t *) operation;
+
+    if (scim_reply_is(reply, "NOTFOUND")) {
+        return scim_admin_error(admin, 404, "no such task");
+    }
+    return scim_admin_written(operation, reply);
+}
+
+
+static scim_step_t
+change_task(scim_admin_t *admin, const char *function)
+{
+    scim_command_call(&admin->head, function, false);
+    scim_command_text(&admin->head, admin->id);
+    scim_admin_sign(admin);
+    return scim_command_send(&admin->head, task_changed);
+}
+
+
+scim_step_t
+scim_admin_task_retry(scim_admin_t *admin)
+{
+    return change_task(admin, "task_retry");
+}
+
+
+scim_step_t
+scim_admin_task_done(scim_admin_t *admin)
+{
+    return change_task(admin, "task_done");
+}
+
+
+static scim_step_t
+audit_listed(scim_operation_t *operation, const scim_reply_t *reply)
+{
+    static const char *const names[] = { "id", "ts", "actor", "app", "user",
+                                         "from", "to", "why" };
+    json_t       *entry, *list = json_array();
+    scim_text_t   last = { "", 0 };
+    scim_admin_t *admin = (scim_admin_t *) operation;
+
+    for (size_t i = 1; i + 8 <= reply->elements; i += 8) {
+        last = scim_reply_text(reply, i);
+        entry = json_object();
+        for (size_t j = 0; j < 8; j++) {
+            set_text(entry, names[j], scim_reply_text(reply, i + j));
+        }
+        json_object_set_new(entry, "ts",
+            json_integer(scim_reply_number(reply, i + 1)));
+        json_array_append_new(list, entry);
+    }
+    return scim_admin_list(admin, "entries", list,
+        (long long) json_array_size(list) == admin->limit && last.len
+            ? scim_arena_copy(&operation->arena, last.text, last.len) : NULL);
+}
+
+
+scim_step_t
+scim_admin_audit_get(scim_admin_t *admin)
+{
+    /* `cursor` goes on where the last page ended, `after` starts anywhere */
+    scim_command_call(&admin->head, "audit", true);
+    scim_command_text(&admin->head,
+        *admin->cursor ? admin->cursor : admin->after);
+    scim_command_number(&admin->head, admin->limit);
+    return scim_command_send(&admin->head, audit_listed);
+}
+
+
+static scim_step_t
+stats_shown(scim_operation_t *operation, const scim_reply_t *reply)
+{
+    json_t       *tasks = json_object(), *stats = json_object();
+    scim_admin_t *admin = (scim_admin_t *) operation;
+
+    for (size_t i = 1; i + 1 < reply->elements; i += 2) {
+        scim_text_t name = scim_reply_text(reply, i);
+        json_t     *number = json_integer(scim_reply_number(reply, i + 1));
+        char       *key = scim_arena_copy(&operation->arena, name.text,
+            name.len);
+
+        if (key && strncmp(key, "tasks.", 6) == 0) {
+            json_object_set_new(tasks, key + 6, number);
+        } else if (key) {
+            json_object_set_new(stats, key, number);
+        } else {
+            json_decref(number);
+        }
+    }
+    json_object_set_new(stats, "tasks", tasks);
+    return scim_admin_answer(admin, 200, stats);
+}
+
+
+scim_step_t
+scim_admin_stats_get(scim_admin_t *admin)
+{
+    scim_command_call(&admin->head, "stats", true);
+    return scim_command_send(&admin->head, stats_shown);
+}

@@ -1,0 +1,252 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "scim_admin_internal.h"
+
+/* Apps: version in ten digits, then the definition as JSON. */
+#define VERSION_LEN 10
+
+
+static json_t *
+app_of(scim_text_t record)
+{
+    if (record.len <= VERSION_LEN) {
+        return NULL;
+    }
+    record.text += VERSION_LEN;
+    record.len -= VERSION_LEN;
+    return scim_admin_record(record);
+}
+
+
+static scim_step_t
+apps_listed(scim_operation_t *operation, const scim_reply_t *reply)
+{
+    scim_admin_t *admin = (scim_admin_t *) operation;
+    const char   *cursor = NULL;
+    json_t       *app, *list = json_array();
+
+    for (size_t i = 1; i + 1 < reply->elements; i += 2) {
+        if ((long long) json_array_size(list) == admin->limit) {
+            scim_text_t last = scim_reply_text(reply, i - 2);
+
+            cursor = scim_arena_copy(&admin->head.arena, last.text, last.len);
+            break;
+        }
+        app = app_of(scim_reply_text(reply, i + 1));
+        if (app) {
+            json_array_append_new(list, app);
+        }
+    }
+    return scim_admin_list(admin, "apps", list, cursor);
+}
+
+
+scim_step_t
+scim_admin_apps_get(scim_admin_t *admin)
+{
+    scim_command_call(&admin->head, "page", true);
+    scim_command_text(&admin->head, "apps");
+    scim_command_text(&admin->head, "app");
+    scim_command_text(&admin->head, admin->cursor);
+    scim_command_number(&admin->head, admin->limit + 1);
+    return scim_command_send(&admin->head, apps_listed);
+}
+
+
+static scim_step_t
+app_written(scim_operation_t *operation, const scim_reply_t *reply)
+{
+    scim_admin_t *admin = (scim_admin_t *) operation;
+
+    if (!scim_reply_is(reply, "OK")) {
+        return scim_admin_written(operation, reply);
+    }
+    return scim_admin_answer(admin, admin->version == 0 ? 201 : 200,
+        json_incref(admin->result));
+}
+
+
+/* Validates `body`, and writes it over `admin->version` (0 = new). */
+static scim_step_t
+write_app(scim_admin_t *admin, const json_t *body, const char *id)
+{
+    json_t       *definition = NULL;
+    scim_buffer_t text;
+    scim_error_t  error = { 0 };
+
+    if (!scim_app_validate(body, &admin->head.service->app_policy,
+            &definition, &error))
+    {
+        return scim_operation_fail(&admin->head, &error);
+    }
+    json_decref(admin->result);
+    admin->result = json_pack("{ss}", "id", id);
+    json_object_update(admin->result, definition);
+    json_decref(definition);
+    scim_buffer_init(&text, 1 << 20);
+    scim_json_write(admin->result, &text);
+    if (scim_buffer_failed(&text)) {
+        scim_buffer_free(&text);
+        return scim_admin_error(admin, 413, "the definition is too large");
+    }
+    scim_command_call(&admin->head, "app_put", false);
+    scim_command_text(&admin->head, id);
+    scim_command_number(&admin->head, admin->version);
+    scim_command_add(&admin->head, text.data, text.len);
+    scim_buffer_free(&text);
+    scim_admin_sign(admin);
+    return scim_command_send(&admin->head, app_written);
+}
+
+
+scim_step_t
+scim_admin_apps_post(scim_admin_t *admin)
+{
+    return write_app(admin, admin->body, admin->new_id);
+}
+
+
+/* Reads the app first: for GET, and for the version that PUT, PATCH replace. */
+static scim_step_t
+read_app(scim_admin_t *admin,
+    scim_step_t (*next)(scim_operation_t *, const scim_reply_t *))
+{
+    scim_command_call(&admin->head, "record", true);
+    scim_command_text(&admin->head, "app");
+    scim_command_text(&admin->head, admin->id);
+    return scim_command_send(&admin->head, next);
+}
+
+
+static bool
+take_app(scim_admin_t *admin, const scim_reply_t *reply)
+{
+    char        digits[VERSION_LEN + 1] = "";
+    scim_text_t record = scim_reply_text(reply, 1);
+
+    if (!scim_reply_is(reply, "OK") || record.len < VERSION_LEN) {
+        scim_admin_error(admin, 404, "no such app");
+        return false;
+    }
+    memcpy(digits, record.text, VERSION_LEN);
+    admin->version = strtoll(digits, NULL, 10);
+    admin->result = app_of(record);
+    if (admin->result == NULL) {
+        scim_admin_error(admin, 500, "the app's record is damaged");
+        return false;
+    }
+    return true;
+}
+
+
+static scim_step_t
+app_shown(scim_operation_t *operation, const scim_reply_t *reply)
+{
+    scim_admin_t *admin = (scim_admin_t *) operation;
+
+    if (!take_app(admin, reply)) {
+        return SCIM_STEP_DONE;
+    }
+    return scim_admin_answer(admin, 200, json_incref(admin->result));
+}
+
+
+scim_step_t
+scim_admin_app_get(scim_admin_t *admin)
+{
+    return read_app(admin, app_shown);
+}
+
+
+static scim_step_t
+app_replaced(scim_operation_t *operation, const scim_reply_t *reply)
+{
+    scim_admin_t *admin = (scim_admin_t *) operation;
+
+    if (!take_app(admin, reply)) {
+        return SCIM_STEP_DONE;
+    }
+    json_object_del(admin->body, "id");
+    return write_app(admin, admin->body, admin->id);
+}
+
+
+scim_step_t
+scim_admin_app_put(scim_admin_t *admin)
+{
+    return read_app(admin, app_replaced);
+}
+
+
+/* RFC 7386, section 2 */
+static void
+merge_patch(json_t *target, const json_t *patch)
+{
+    json_t     *value, *old;
+    const char *key;
+
+    json_object_foreach((json_t *) patch, key, value) {
+        if (json_is_null(value)) {
+            json_object_del(target, key);
+            continue;
+        }
+        if (!json_is_object(value)) {
+            json_object_set(target, key, value);
+            continue;
+        }
+        old = json_object_get(target, key);
+        if (!json_is_object(old)) {
+            old = json_object();
+            json_object_set_new(target, key, old);
+        }
+        merge_patch(old, value);
+    }
+}
+
+
+static scim_step_t
+app_patched(scim_operation_t *operation, const scim_reply_t *reply)
+{
+    json_t       *merged;
+    scim_step_t   step;
+    scim_admin_t *admin = (scim_admin_t *) operation;
+
+    if (!take_app(admin, reply)) {
+        return SCIM_STEP_DONE;
+    }
+    merged = json_deep_copy(admin->result);
+    merge_patch(merged, admin->body);
+    json_object_del(merged, "id");
+    step = write_app(admin, merged, admin->id);
+    json_decref(merged);
+    return step;
+}
+
+
+scim_step_t
+scim_admin_app_patch(scim_admin_t *admin)
+{
+    return read_app(admin, app_patched);
+}
+
+
+static scim_step_t
+app_deleted(scim_operation_t *operation, const scim_reply_t *reply)
+{
+    if (scim_reply_is(reply, "NOTFOUND")) {
+        return scim_admin_error((scim_admin_t *) operation, 404,
+            "no such app");
+    }
+    return scim_admin_written(operation, reply);
+}
+
+
+scim_step_t
+scim_admin_app_delete(scim_admin_t *admin)
+{
+    scim_command_call(&admin->head, "app_delete", false);
+    scim_command_text(&admin->head, admin->id);
+    scim_admin_sign(admin);
+    return scim_command_send(&admin->head, app_deleted);
+}

@@ -1,0 +1,82 @@
+#ifndef SCIM_ADMIN_INTERNAL_H
+#define SCIM_ADMIN_INTERNAL_H
+
+#include "scim_admin.h"
+#include "scim_json.h"
+#include "scim_uuid.h"
+
+/* Shared by the families of the admin API; nobody else includes it. */
+#define SCIM_ADMIN_LIMIT_DEFAULT 100
+#define SCIM_ADMIN_LIMIT_MAX     1000
+
+typedef struct {
+    scim_operation_t head;
+    char            *id;      /* of the path, "" when it has none */
+    char            *other;   /* the second one */
+    const char      *cursor;  /* "" = from the beginning */
+    const char      *state;   /* ?state= */
+    const char      *app;     /* ?app= */
+    const char      *after;   /* ?after= */
+    long long        limit;
+    json_t          *body;
+    json_t          *result;  /* what is answered in the end */
+    long long        version; /* of the app that is changed */
+    char             new_id[SCIM_UUID_LEN + 1];
+} scim_admin_t;
+
+typedef scim_step_t (*scim_admin_handler_pt)(scim_admin_t *admin);
+
+/* Answers `value` (stolen) as JSON. */
+scim_step_t scim_admin_answer(scim_admin_t *admin, int status, json_t *value);
+scim_step_t scim_admin_nothing(scim_admin_t *admin); /* 204 */
+scim_step_t scim_admin_error(scim_admin_t *admin, int status,
+    const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* The usual end of a write: 204, 404, 409. */
+scim_step_t scim_admin_written(scim_operation_t *operation,
+    const scim_reply_t *reply);
+
+/* {"<plural>":[...],"nextCursor"?}; takes `list`, cursor may be NULL. */
+scim_step_t scim_admin_list(scim_admin_t *admin, const char *plural,
+    json_t *list, const char *cursor);
+
+/* Actor and transaction, as every write ends its arguments. */
+void scim_admin_sign(scim_admin_t *admin);
+
+/* A JSON record of Redis; NULL when it is damaged. */
+json_t *scim_admin_record(scim_text_t text);
+
+/* {"userId","userName","email","active"} of a user record. */
+json_t *scim_admin_person(scim_text_t id, scim_text_t record);
+
+/* A required, non-empty string of the body; NULL after answering 400. */
+const char *scim_admin_text(scim_admin_t *admin, const char *name,
+    size_t max);
+
+scim_step_t scim_admin_teams_get(scim_admin_t *admin);
+scim_step_t scim_admin_teams_post(scim_admin_t *admin);
+scim_step_t scim_admin_team_get(scim_admin_t *admin);
+scim_step_t scim_admin_team_member_put(scim_admin_t *admin);
+scim_step_t scim_admin_team_member_delete(scim_admin_t *admin);
+scim_step_t scim_admin_apps_get(scim_admin_t *admin);
+scim_step_t scim_admin_apps_post(scim_admin_t *admin);
+scim_step_t scim_admin_app_get(scim_admin_t *admin);
+scim_step_t scim_admin_app_put(scim_admin_t *admin);
+scim_step_t scim_admin_app_patch(scim_admin_t *admin);
+scim_step_t scim_admin_app_delete(scim_admin_t *admin);
+scim_step_t scim_admin_shares_get(scim_admin_t *admin);
+scim_step_t scim_admin_share_team_put(scim_admin_t *admin);
+scim_step_t scim_admin_share_team_delete(scim_admin_t *admin);
+scim_step_t scim_admin_share_user_put(scim_admin_t *admin);
+scim_step_t scim_admin_share_user_delete(scim_admin_t *admin);
+scim_step_t scim_admin_members_get(scim_admin_t *admin);
+scim_step_t scim_admin_tasks_get(scim_admin_t *admin);
+scim_step_t scim_admin_task_retry(scim_admin_t *admin);
+scim_step_t scim_admin_task_done(scim_admin_t *admin);
+scim_step_t scim_admin_tokens_get(scim_admin_t *admin);
+scim_step_t scim_admin_tokens_post(scim_admin_t *admin);
+scim_step_t scim_admin_token_delete(scim_admin_t *admin);
+scim_step_t scim_admin_audit_get(scim_admin_t *admin);
+scim_step_t scim_admin_stats_get(scim_admin_t *admin);
+
+#endif

@@ -1,0 +1,304 @@
+#include "scimctl_redis.h"
+
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "loop.h"
+#include "scim_embedded.h"
+#include "scim_json.h"
+#include "scim_key.h"
+#include "scim_uuid.h"
+
+#define NESTING_MAX 8
+
+
+static bool
+complain(scimctl_t *ctl, const char *what)
+{
+    fprintf(stderr, "scimctl: %s: %s\n", what,
+        ctl->redis ? ctl->redis->errstr : "no memory");
+    return false;
+}
+
+
+bool
+scimctl_connect(scimctl_t *ctl, const char *address, const char *workspace)
+{
+    char         host[256];
+    const char  *colon = strrchr(address, ':');
+    scim_error_t error = { 0 };
+
+    memset(ctl, 0, sizeof(*ctl));
+    if (strncmp(address, "unix:", 5) == 0) {
+        ctl->redis = redisConnectUnix(address + 5);
+    } else {
+        snprintf(host, sizeof(host), "%.*s",
+            colon ? (int) (colon - address) : (int) strlen(address), address);
+        ctl->redis = redisConnect(host,
+            colon ? (int) strtol(colon + 1, NULL, 10) : 6379);
+    }
+    if (ctl->redis == NULL || ctl->redis->err) {
+        return complain(ctl, address);
+    }
+    ctl->service.schemas = scim_schemas_new(scim_embedded_schemas,
+        scim_embedded_schema_count, &error);
+    if (ctl->service.schemas == NULL) {
+        fprintf(stderr, "scimctl: %s\n", error.detail);
+        return false;
+    }
+    ctl->service.base_url = (scim_text_t) { "", 0 };
+    ctl->service.body_max = 1 << 24;
+    ctl->service.page_size = ctl->service.page_size_max = 100;
+    /* whoever reaches Redis may name any host; the sidecar has its own list */
+    ctl->service.app_policy.allow_loopback = true;
+    ctl->service.app_policy.allow_private = true;
+    ctl->service.app_policy.secret_env = "*";
+    ctl->service.app_policy.secret_files = "*";
+    snprintf(ctl->principal.workspace, sizeof(ctl->principal.workspace), "%s",
+        workspace);
+    snprintf(ctl->principal.actor, sizeof(ctl->principal.actor), "scimctl");
+    ctl->principal.role = SCIM_ROLE_OWNER;
+    return true;
+}
+
+
+void
+scimctl_close(scimctl_t *ctl)
+{
+    if (ctl->redis) {
+        redisFree(ctl->redis);
+    }
+    scim_schemas_free((scim_schemas_t *) ctl->service.schemas);
+}
+
+
+bool
+scimctl_dataset(scimctl_t *ctl)
+{
+    char        key[SCIM_KEY_MAX];
+    bool        ok = false;
+    redisReply *reply;
+
+    scim_key_dataset(key, 0);
+    reply = redisCommand(ctl->redis, "HMGET %s id shards", key);
+    if (reply == NULL) {
+        return complain(ctl, "Redis");
+    }
+    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2
+        && reply->element[0]->str && reply->element[1]->str)
+    {
+        snprintf(ctl->dataset, sizeof(ctl->dataset), "%s",
+            reply->element[0]->str);
+        ctl->shard_count = (unsigned) strtoul(reply->element[1]->str, NULL,
+            10);
+        ok = ctl->shard_count > 0;
+    }
+    freeReplyObject(reply);
+    if (ok) {
+        ctl->principal.shard = scim_workspace_shard(ctl->principal.workspace,
+            strlen(ctl->principal.workspace), ctl->shard_count);
+    } else {
+        fprintf(stderr, "scimctl: Redis holds no data set; make one with "
+            "scimctl dataset create\n");
+    }
+    return ok;
+}
+
+
+static redisReply *
+call_argv(scimctl_t *ctl, size_t argc, const char **argv,
+    const size_t *lengths)
+{
+    redisReply *load, *reply = redisCommandArgv(ctl->redis, (int) argc, argv,
+        lengths);
+
+    if (reply == NULL || reply->type != REDIS_REPLY_ERROR
+        || strncmp(reply->str, "ERR Function not found", 22) != 0)
+    {
+        return reply;
+    }
+    freeReplyObject(reply);
+    load = redisCommand(ctl->redis, "FUNCTION LOAD %b", scim_function_library,
+        scim_function_library_len);
+    if (load) {
+        freeReplyObject(load);
+    }
+    return redisCommandArgv(ctl->redis, (int) argc, argv, lengths);
+}
+
+
+static bool
+create_shard(scimctl_t *ctl, unsigned shard, const char *id, const char *count)
+{
+    char        key[SCIM_KEY_MAX];
+    bool        ok;
+    redisReply *reply;
+    size_t      lengths[9];
+    const char *argv[] = { "FCALL", SCIM_FUNCTION_PREFIX "dataset_create",
+                           "1", key, "", "", "0", id, count };
+
+    scim_key_events(key, shard);
+    for (int i = 0; i < 9; i++) {
+        lengths[i] = strlen(argv[i]);
+    }
+    reply = call_argv(ctl, 9, argv, lengths);
+    if (reply == NULL) {
+        return complain(ctl, "Redis");
+    }
+    ok = reply->type == REDIS_REPLY_ARRAY && reply->elements > 0
+        && strcmp(reply->element[0]->str, "OK") == 0;
+    if (!ok) {
+        fprintf(stderr, "scimctl: shard %u: %s\n", shard,
+            reply->type == REDIS_REPLY_ERROR ? reply->str
+                                             : "there is a data set already");
+    }
+    freeReplyObject(reply);
+    return ok;
+}
+
+
+bool
+scimctl_dataset_create(scimctl_t *ctl, unsigned shard_count)
+{
+    char          id[SCIM_UUID_LEN + 1], count[16];
+    unsigned char random[10];
+
+    if (RAND_bytes(random, sizeof(random)) != 1) {
+        fprintf(stderr, "scimctl: no random numbers\n");
+        return false;
+    }
+    scim_uuid_v7(loop_wall(), random, id);
+    snprintf(count, sizeof(count), "%u", shard_count);
+    /* shard 0 last: until it is there, nobody takes the set for complete */
+    for (unsigned i = shard_count; i-- > 0; ) {
+        if (!create_shard(ctl, i, id, count)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+
+/* ---- one operation ---- */
+
+static void
+free_reply(scim_reply_t *reply)
+{
+    for (size_t i = 0; i < reply->elements; i++) {
+        free_reply((scim_reply_t *) &reply->element[i]);
+    }
+    free((void *) reply->element);
+}
+
+
+static bool
+convert(const redisReply *from, scim_reply_t *to, int depth)
+{
+    scim_reply_t *elements;
+
+    memset(to, 0, sizeof(*to));
+    switch (from->type) {
+    case REDIS_REPLY_NIL:
+        to->type = SCIM_REPLY_NIL;
+        return true;
+    case REDIS_REPLY_INTEGER:
+        to->type = SCIM_REPLY_INTEGER;
+        to->integer = from->integer;
+        return true;
+    case REDIS_REPLY_STRING:
+    case REDIS_REPLY_STATUS:
+    case REDIS_REPLY_ERROR:
+        to->type = from->type == REDIS_REPLY_ERROR ? SCIM_REPLY_ERROR
+                                                   : SCIM_REPLY_STRING;
+        to->text = from->str;
+        to->len = (size_t) from->len;
+        return true;
+    case REDIS_REPLY_ARRAY:
+        break;
+    default:
+        return false;
+    }
+    to->type = SCIM_REPLY_ARRAY;
+    elements = calloc(from->elements + 1, sizeof(*elements));
+    to->element = elements;
+    if (elements == NULL || depth == NESTING_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < from->elements; i++) {
+        to->elements = i + 1;
+        if (!convert(from->element[i], &elements[i], depth + 1)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+
+static bool
+run(scimctl_t *ctl, scim_operation_t *operation)
+{
+    bool         ok;
+    redisReply  *reply;
+    scim_step_t  step = scim_operation_start(operation);
+    scim_reply_t converted;
+
+    while (step == SCIM_STEP_SEND) {
+        reply = call_argv(ctl, operation->command.argc,
+            operation->command.argv, operation->command.argv_len);
+        if (reply == NULL) {
+            return complain(ctl, "Redis");
+        }
+        ok = convert(reply, &converted, 0);
+        if (ok) {
+            step = scim_operation_reply(operation, &converted);
+        }
+        free_reply(&converted);
+        freeReplyObject(reply);
+        if (!ok) {
+            fprintf(stderr, "scimctl: unexpected answer of Redis\n");
+            return false;
+        }
+    }
+    return true;
+}
+
+
+int
+scimctl_request(scimctl_t *ctl, scim_method_t method, const char *path,
+    const char *query, const json_t *body, json_t **answer)
+{
+    int               status = 0;
+    scim_buffer_t     text;
+    scim_request_t    request;
+    scim_operation_t *operation;
+
+    *answer = NULL;
+    memset(&request, 0, sizeof(request));
+    scim_buffer_init(&text, 1 << 24);
+    if (body) {
+        scim_json_write(body, &text);
+        request.body = (scim_text_t) { text.data, text.len };
+        request.content_type = (scim_text_t) { "application/json", 16 };
+    }
+    request.method = method;
+    request.path = (scim_text_t) { path, strlen(path) };
+    request.query = (scim_text_t) { query, strlen(query) };
+    request.principal = &ctl->principal;
+    request.transaction = (scim_text_t) { "scimctl", 7 };
+    request.dataset = (scim_text_t) { ctl->dataset, strlen(ctl->dataset) };
+    request.now = loop_wall();
+    operation = RAND_bytes(request.random, sizeof(request.random)) == 1
+        ? scim_admin_operation_new(&ctl->service, &request) : NULL;
+    if (operation && run(ctl, operation)) {
+        status = operation->response.status;
+        if (operation->response.body.len) {
+            *answer = scim_json_read(operation->response.body.data,
+                operation->response.body.len, &scim_json_stored_limits, NULL);
+        }
+    }
+    scim_operation_free(operation);
+    scim_buffer_free(&text);
+    return status;
+}

@@ -1,0 +1,36 @@
+#ifndef SCIMCTL_REDIS_H
+#define SCIMCTL_REDIS_H
+
+#include <hiredis/hiredis.h>
+#include <jansson.h>
+
+#include "scim_operation.h"
+
+/* The operator's connection: the same operations as the edge, synchronous. */
+typedef struct {
+    redisContext    *redis;
+    scim_service_t   service;
+    scim_principal_t principal;
+    char             dataset[80];
+    unsigned         shard_count;
+} scimctl_t;
+
+/* False with a message on standard error. */
+bool scimctl_connect(scimctl_t *ctl, const char *address,
+    const char *workspace);
+void scimctl_close(scimctl_t *ctl);
+
+/* Reads the data set's id and shards; false when there is none. */
+bool scimctl_dataset(scimctl_t *ctl);
+
+/* Makes every shard usable under one new random id. */
+bool scimctl_dataset_create(scimctl_t *ctl, unsigned shard_count);
+
+/*
+ * One request of the admin API, as its owner.  Returns the HTTP status (0 =
+ * Redis failed, said on standard error); *answer is a new reference or NULL.
+ */
+int scimctl_request(scimctl_t *ctl, scim_method_t method, const char *path,
+    const char *query, const json_t *body, json_t **answer);
+
+#endif
