@@ -7,6 +7,7 @@
 
 #include <curl/curl.h>
 
+#define YEAR_10000 253402300800LL /* no HTTP-date says more */
 #define TEN_YEARS_MS (10LL * 366 * 86400 * 1000)
 
 
@@ -30,7 +31,7 @@ read_date(const char *text, int64_t *ms)
         return false;
     }
     seconds = curl_getdate(text, NULL);
-    if (seconds < 0) {
+    if (seconds < 0 || seconds > YEAR_10000) {
         return false;
     }
     *ms = (int64_t) seconds * 1000;

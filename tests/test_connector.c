@@ -887,6 +887,21 @@ a_name_that_resolves_to_a_private_address_is_not_called(void **state)
 
 
 static void
+a_name_of_loopback_is_resolved_and_called(void **state)
+{
+    fixture_t *f = *state;
+    char       url[64];
+
+    snprintf(url, sizeof(url), "\"http://localhost:%u\"",
+        mock_app_port(f->app));
+    change(f, "baseUrl", url);
+    mock_app_answer(f->app, 201, "", "{\"id\":\"m-1\"}");
+    run(f, OUTCOME_DONE);
+    assert_true(mock_app_is(f->app, 0, "POST /members HTTP"));
+}
+
+
+static void
 a_secret_that_is_absent_sends_nothing(void **state)
 {
     fixture_t *f = *state;
@@ -1020,6 +1035,7 @@ main(void)
         CASE(connections_are_kept_between_calls),
         CASE(an_app_that_is_away_is_tried_again),
         CASE(a_name_that_resolves_to_a_private_address_is_not_called),
+        CASE(a_name_of_loopback_is_resolved_and_called),
         CASE(a_secret_that_is_absent_sends_nothing),
         CASE(other_ways_to_authenticate_send_what_they_should),
         CASE(a_person_without_an_address_is_not_invited),

@@ -52,6 +52,7 @@ every_form_of_the_header_has_its_wait(void **state)
         { "1e3", NULL, -1 },
         { "0x10", NULL, -1 },
         { "-", NULL, -1 },
+        { "Nov2*2000000000;", NULL, -1 },
         { ".5", NULL, -1 },
         { "Tue, 99 Foo 2023", NULL, -1 }
     };
