@@ -32,11 +32,13 @@ static ngx_http_scim_auth_slot_t  ngx_http_scim_auth_slots[
 static ngx_http_scim_auth_slot_t *
 ngx_http_scim_auth_slot(ngx_http_scim_ctx_t *ctx)
 {
-    uint32_t  hash;
+    ngx_int_t  hash;
 
-    hash = ngx_crc32_short((u_char *) ctx->token_key, ctx->token_key_len);
+    /* the key ends with hex digits of a SHA-256 */
+    hash = ngx_hextoi((u_char *) ctx->token_key + ctx->token_key_len - 8, 8);
 
-    return &ngx_http_scim_auth_slots[hash % NGX_HTTP_SCIM_AUTH_SLOTS];
+    return &ngx_http_scim_auth_slots[(ngx_uint_t) hash
+                                     % NGX_HTTP_SCIM_AUTH_SLOTS];
 }
 
 

@@ -61,12 +61,16 @@ scim_token_make(unsigned shard, const unsigned char random[32], char *out)
 void
 scim_token_hash(const char *token, size_t len, char *out)
 {
-    unsigned char digest[SHA256_DIGEST_LENGTH];
+    static const char hex[] = "0123456789abcdef";
+    unsigned char     digest[SHA256_DIGEST_LENGTH];
 
+    /* once for each request: printf() would cost more than the hash */
     SHA256((const unsigned char *) token, len, digest);
     for (size_t i = 0; i < sizeof(digest); i++) {
-        snprintf(out + 2 * i, 3, "%02x", digest[i]);
+        *out++ = hex[digest[i] >> 4];
+        *out++ = hex[digest[i] & 0xf];
     }
+    *out = '\0';
 }
 
 
