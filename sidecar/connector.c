@@ -59,8 +59,8 @@ connector_end(connector_call_t *call, outcome_kind_t kind,
     outcome->reason = call->reason;
     outcome->body = call->kept.data ? call->kept.data : "";
     outcome->body_len = call->kept.len;
-    outcome->member_id = strcmp(call->member_id, call->task->member_id) == 0
-        ? "" : call->member_id;
+    outcome->member_id = strncmp(call->member_id, call->task->member_id,
+        sizeof(call->member_id) - 1) == 0 ? "" : call->member_id;
     if (call->starting) {
         call->ended = true;
         loop_timer_arm(call->connectors->timer, 0);
@@ -128,7 +128,10 @@ begin(connector_call_t *call)
     const char *type = json_string_value(
         json_object_get(call->task->app->connector, "type"));
 
-    if (type && strcmp(type, "http") == 0) {
+    if (strlen(call->task->member_id) >= sizeof(call->member_id)) {
+        /* cut short it would be somebody else's */
+        connector_end(call, OUTCOME_DEAD, "the member's id is too long");
+    } else if (type && strcmp(type, "http") == 0) {
         connector_http_begin(call);
     } else if (type && strcmp(type, "manual") == 0) {
         connector_end(call, OUTCOME_MANUAL, "the app is looked after by hand");

@@ -609,6 +609,21 @@ an_ambiguous_address_removes_nobody(void **state)
 
 
 static void
+an_id_that_is_too_long_is_not_cut_short(void **state)
+{
+    fixture_t *f = *state;
+    char       id[300];
+
+    memset(id, 'x', sizeof(id) - 1);
+    id[sizeof(id) - 1] = '\0';
+    f->task.kind = TASK_REMOVE;
+    f->task.member_id = id;
+    run(f, OUTCOME_DEAD);
+    assert_int_equal(mock_app_count(f->app), 0);
+}
+
+
+static void
 missing_verbs_are_work_for_a_person(void **state)
 {
     fixture_t *f = *state;
@@ -1016,6 +1031,7 @@ main(void)
         CASE(a_list_that_hides_addresses_proves_no_removal),
         CASE(a_member_that_is_switched_off_has_no_access),
         CASE(an_ambiguous_address_removes_nobody),
+        CASE(an_id_that_is_too_long_is_not_cut_short),
         CASE(missing_verbs_are_work_for_a_person),
         CASE(an_id_that_nothing_can_find_is_work_for_a_person),
         CASE(manual_apps_are_work_for_a_person),
