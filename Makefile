@@ -23,7 +23,26 @@ MODULE    = $(B)/ngx_http_scim_module.so
 NGINX_SRC ?= /usr/share/nginx/src
 MODULE_SRC = $(wildcard ngx_module/*.c ngx_module/scim/*.c)
 
-all: $(MODULE) $(B)/scim-sidecar $(B)/scimctl
+PACKAGES  = build-essential pkg-config nginx nginx-dev redis-server \
+            libhiredis-dev libjansson-dev libcurl4-openssl-dev \
+            libutf8proc-dev libssl-dev libpcre2-dev zlib1g-dev
+TEST_PACKAGES = libcmocka-dev perl
+FUZZ_PACKAGES = clang libclang-rt-14-dev
+BENCH_PACKAGES = wrk perl
+
+all: packages
+	@$(MAKE) --no-print-directory programs
+
+programs: $(MODULE) $(B)/scim-sidecar $(B)/scimctl
+
+packages:
+	@conf/install-packages $(PACKAGES)
+
+run: all
+	@exec conf/run
+
+demo: all
+	@exec t/demo
 
 # both at once; who includes the header is compiled again when it changes
 $(B)/generated/scim_embedded.c $(B)/generated/scim_embedded.h &: \
@@ -76,10 +95,60 @@ $(B)/tests/test_%: tests/test_%.c $(HELP_OBJ) $(CORE_OBJ) $(SIDE_OBJ)
 unit: $(TESTS)
 	CMOCKA_MESSAGE_OUTPUT=TAP prove -e '' $(TESTS)
 
+test-packages: packages
+	@conf/install-packages $(TEST_PACKAGES)
+
+style:
+	@tests/check-style
+
+# everything: style, unit tests, then the whole stack
+test: test-packages
+	@$(MAKE) --no-print-directory programs style $(TESTS)
+	@CMOCKA_MESSAGE_OUTPUT=TAP prove -It/lib -e '' $(TESTS)
+	@prove -It/lib t
+
+# the unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
+sanitize: test-packages
+	@$(MAKE) --no-print-directory B=build/sanitize unit \
+	    CFLAGS='-O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer'
+
+# every fuzz target for SECONDS; new finds go to build/fuzz
+SECONDS  ?= 10
+FUZZ      = $(patsubst tests/fuzz_%.c,%,$(wildcard tests/fuzz_*.c))
+$(B)/fuzz/fuzz_%: tests/fuzz_%.c $(CORE_SRC) \
+    $(wildcard ngx_module/scim/*.h sidecar/*.h) $(B)/generated/scim_embedded.h
+	@mkdir -p $(@D)
+	clang $(CPPFLAGS) -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined \
+	    -fno-sanitize-recover=undefined -o $@ $< $(CORE_SRC) $(SIDE_SRC) \
+	    $$(pkg-config --libs $(SIDE_PKG)) -lm
+
+fuzz: packages
+	@conf/install-packages $(FUZZ_PACKAGES)
+	@for target in $(FUZZ); do \
+	    $(MAKE) --no-print-directory $(B)/fuzz/fuzz_$$target || exit 1; \
+	    mkdir -p $(B)/fuzz/$$target tests/corpus/fuzz_$$target; \
+	    echo "fuzz $$target for $(SECONDS) s"; \
+	    $(B)/fuzz/fuzz_$$target -max_total_time=$(SECONDS) -timeout=10 \
+	        -print_final_stats=0 -verbosity=0 \
+	        -artifact_prefix=$(B)/fuzz/$$target- \
+	        $(B)/fuzz/$$target tests/corpus/fuzz_$$target || exit 1; \
+	done
+
+$(B)/bench/%: t/bench/%.c $(CORE_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(WARNINGS) $(LDFLAGS) -o $@ $< $(CORE_OBJ) \
+	    $$(pkg-config --libs $(SIDE_PKG)) -lm
+
+bench: all
+	@conf/install-packages $(BENCH_PACKAGES)
+	@$(MAKE) --no-print-directory $(B)/bench/redis_limit
+	@exec t/bench/run
+
 clean:
 	rm -rf $(B)
 
 FORCE:
 
-.PHONY: all module unit clean FORCE
+.PHONY: all programs packages run demo module unit test-packages style test \
+    sanitize fuzz bench clean FORCE
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

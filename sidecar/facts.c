@@ -167,12 +167,14 @@ static void
 read_sources(reader_t *reader, plan_facts_t *facts)
 {
     size_t         len = 0, count = next_count(reader);
+    const char    *share;
     plan_source_t *sources = next_array(reader, count, sizeof(*sources));
 
     for (size_t i = 0; i < count && !reader->failed; i++) {
         sources[i].app = next_text(reader, NULL);
         sources[i].subject = next_text(reader, NULL);
-        read_share(reader, next_text(reader, &len), len, &sources[i]);
+        share = next_text(reader, &len);
+        read_share(reader, share, len, &sources[i]);
     }
     facts->sources = sources;
     facts->source_count = count;
