@@ -61,7 +61,8 @@ $(B)/scimctl: $(B)/obj/sidecar/scimctl.o $(SIDE_OBJ) $(CORE_OBJ)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $$(pkg-config --libs $(SIDE_PKG)) -lm
 
 # nginx's own build makes the module, with the flags recorded by the
-# distribution; it writes nothing outside $(B)/nginx
+# distribution; it writes nothing outside $(B)/nginx.  CFLAGS and LDFLAGS come
+# on top, for sanitizers: make B=build/asan CFLAGS='-O1 -g -fsanitize=address'
 $(B)/nginx/sources: FORCE
 	@mkdir -p $(@D)
 	@echo '$(NGINX_SRC) $(CFLAGS) $(LDFLAGS) $(MODULE_SRC)' | cmp -s - $@ \
@@ -80,7 +81,7 @@ $(B)/nginx/Makefile: config $(B)/nginx/sources $(B)/generated/scim_embedded.h
 $(MODULE): $(B)/nginx/Makefile $(MODULE_SRC) $(B)/generated/scim_embedded.c \
     $(wildcard ngx_module/*.h ngx_module/scim/*.h)
 	@echo "building $@"
-	@$(MAKE) -s -C $(NGINX_SRC) -f $(abspath $(B))/nginx/Makefile modules
+	@MAKEFLAGS= $(MAKE) -s -C $(NGINX_SRC) -f $(abspath $(B))/nginx/Makefile modules
 	@cp $(B)/nginx/ngx_http_scim_module.so $@
 
 module: $(MODULE)

@@ -126,7 +126,6 @@ ngx_http_scim_authenticate(ngx_http_scim_ctx_t *ctx)
         return ngx_http_scim_unauthorized(ctx);
 
     default:
-        ngx_http_scim_count(NGX_HTTP_SCIM_COUNT_TOKEN_LOOKUPS);
         ctx->argv[0] = "GET";
         ctx->argv[1] = ctx->token_key;
 
@@ -140,6 +139,8 @@ ngx_http_scim_token_reply(ngx_http_scim_ctx_t *ctx, const scim_reply_t *reply)
 {
     int64_t      now;
     ngx_time_t  *tp;
+
+    ngx_http_scim_count(NGX_HTTP_SCIM_COUNT_TOKEN_LOOKUPS);
 
     if (reply->type == SCIM_REPLY_STRING) {
         tp = ngx_timeofday();
