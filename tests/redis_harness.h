@@ -77,7 +77,7 @@ harness_call_t *harness_expect(redis_harness_t *harness, int status,
 /* The answer's body as JSON: a new reference. */
 json_t *harness_json(const harness_call_t *call);
 
-/* new + run + free with this status; the answer as JSON, or NULL without one. */
+/* new + run + free with this status; the answer as JSON, or NULL. */
 json_t *harness_ask(redis_harness_t *harness, int status,
     scim_method_t method, const char *path, const char *query,
     const char *body);

@@ -42,7 +42,7 @@ typedef struct {
 typedef struct {
     bool        allow_loopback;   /* connector hosts on 127.0.0.0/8, ::1 */
     bool        allow_private;    /* RFC 1918 and the like */
-    const char *secret_env;       /* space-separated names, "*" = all, NULL = none */
+    const char *secret_env;       /* names, spaces between; "*" = all */
     const char *secret_files;     /* space-separated directories, "*", NULL */
 } scim_app_policy_t;
 

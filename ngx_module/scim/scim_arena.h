@@ -15,7 +15,7 @@ typedef struct {
     bool                failed;
 } scim_arena_t;
 
-/* Zeroed memory aligned for anything; NULL (and `failed`) when there is none. */
+/* Zeroed, aligned for anything; NULL (and `failed`) when there is none. */
 void *scim_arena_alloc(scim_arena_t *arena, size_t size);
 
 /* A copy with a NUL behind it. */

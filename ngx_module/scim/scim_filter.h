@@ -31,7 +31,7 @@ typedef struct scim_filter_s scim_filter_t;
 struct scim_filter_s {
     scim_filter_kind_t      kind;
     scim_filter_t          *left;  /* AND, OR, NOT, VALUE_PATH's filter */
-    scim_filter_t          *right; /* AND, OR; the comparison after a value path */
+    scim_filter_t          *right; /* AND, OR; what follows a value path */
     const scim_schema_t    *extension; /* NULL = core */
     const scim_attribute_t *attribute; /* NULL = unknown extension attribute */
     const scim_attribute_t *sub;

@@ -30,8 +30,8 @@ void scim_members_free(scim_members_t *members);
 
 /*
  * The operations of a PATCH fold into one net delta, in order: a later add
- * takes an earlier remove back and the other way round.  On SCIM_MEMBERS_REPLACE
- * they change the replacement list itself.
+ * takes an earlier remove back and the other way round.  After a replace they
+ * change the new list itself.
  */
 bool scim_members_add(scim_members_t *members, const char *id, size_t len);
 bool scim_members_remove(scim_members_t *members, const char *id, size_t len);

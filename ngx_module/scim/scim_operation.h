@@ -67,7 +67,7 @@ typedef struct {
     scim_text_t           base_url; /* "https://h/scim/v2", no trailing slash */
     unsigned              shard_count;
     size_t                body_max;      /* bytes */
-    long long             backlog_max;   /* events that may wait; 0 = no limit */
+    long long             backlog_max;   /* events waiting; 0 = no limit */
     unsigned              page_size;     /* default count of a list */
     unsigned              page_size_max; /* filter.maxResults */
     unsigned              scan_max;      /* documents one filter may read */

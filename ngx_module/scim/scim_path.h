@@ -9,7 +9,7 @@
  */
 typedef struct {
     const scim_schema_t    *extension; /* NULL = core schema */
-    const scim_attribute_t *attribute; /* NULL = the whole extension container */
+    const scim_attribute_t *attribute; /* NULL = the extension as a whole */
     const scim_attribute_t *sub;       /* NULL = none named */
     scim_filter_t          *filter;    /* NULL = none */
     bool                    unknown_extension; /* skip this operation, L-42 */

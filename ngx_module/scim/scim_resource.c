@@ -157,7 +157,8 @@ take_entry(scim_resource_t *resource, const scim_reply_t *reply, size_t *at,
     total = scim_reply_number(reply, *at + 2);
     count = scim_reply_number(reply, *at + 3);
     *at += 4;
-    if (!scim_uuid_valid(entry->id.text, entry->id.len) || total < 0 || count < 0 || *at > reply->elements
+    if (!scim_uuid_valid(entry->id.text, entry->id.len) || total < 0
+        || count < 0 || *at > reply->elements
         || (size_t) count > reply->elements - *at
         || !scim_record_parse(record.text, record.len, &entry->record))
     {

@@ -13,8 +13,8 @@
  *                  ▲                     │
  *                  └── CONTENT, VERSION ─┘   somebody was faster
  *
- * POST starts at `change`, DELETE has none.  Where the answer shows members of a group they
- * are fetched after the commit.
+ * POST starts at `change`, DELETE has none.  Where the answer shows members of
+ * a group they are fetched after the commit.
  */
 static scim_step_t begin_attempt(scim_resource_t *resource);
 static scim_step_t commit_delete(scim_resource_t *resource);
