@@ -316,7 +316,7 @@ ngx_http_scim_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (smcf->schemas == NULL) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "location \"%V\" needs \"scim_redis\" in the http block",
+                      "location \"%V/\" needs \"scim_redis\" in the http block",
                       &conf->prefix);
         return NGX_CONF_ERROR;
     }
