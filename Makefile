@@ -52,13 +52,16 @@ $(B)/generated/scim_embedded.c $(B)/generated/scim_embedded.h &: \
 
 $(B)/obj/%.o: %.c | $(B)/generated/scim_embedded.h
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(WARNINGS) -fPIC -MMD -MP -c -o $@ $<
+	@echo "  CC $<"
+	@$(CC) $(CPPFLAGS) $(CFLAGS) $(WARNINGS) -fPIC -MMD -MP -c -o $@ $<
 
 $(B)/scim-sidecar: $(B)/obj/sidecar/main.o $(SIDE_OBJ) $(CORE_OBJ)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $$(pkg-config --libs $(SIDE_PKG)) -lm
+	@echo "  LD $@"
+	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $$(pkg-config --libs $(SIDE_PKG)) -lm
 
 $(B)/scimctl: $(B)/obj/sidecar/scimctl.o $(SIDE_OBJ) $(CORE_OBJ)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $$(pkg-config --libs $(SIDE_PKG)) -lm
+	@echo "  LD $@"
+	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $$(pkg-config --libs $(SIDE_PKG)) -lm
 
 # nginx's own build makes the module, with the flags recorded by the
 # distribution; it writes nothing outside $(B)/nginx.  CFLAGS and LDFLAGS come
@@ -89,7 +92,8 @@ module: $(MODULE)
 # unit tests: one program a file, linked with the core and the sidecar's parts
 $(B)/tests/test_%: tests/test_%.c $(HELP_OBJ) $(CORE_OBJ) $(SIDE_OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) $(WARNINGS) $(LDFLAGS) -MMD -MP -o $@ $< \
+	@echo "  LD $@"
+	@$(CC) $(CPPFLAGS) -Itests $(CFLAGS) $(WARNINGS) $(LDFLAGS) -MMD -MP -o $@ $< \
 	    $(HELP_OBJ) $(SIDE_OBJ) $(CORE_OBJ) \
 	    $$(pkg-config --libs $(SIDE_PKG)) -lcmocka -lm
 
@@ -119,7 +123,8 @@ FUZZ      = $(patsubst tests/fuzz_%.c,%,$(wildcard tests/fuzz_*.c))
 $(B)/fuzz/fuzz_%: tests/fuzz_%.c $(CORE_SRC) \
     $(wildcard ngx_module/scim/*.h sidecar/*.h) $(B)/generated/scim_embedded.h
 	@mkdir -p $(@D)
-	clang $(CPPFLAGS) -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined \
+	@echo "  LD $@"
+	@clang $(CPPFLAGS) -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined \
 	    -fno-sanitize-recover=undefined -o $@ $< $(CORE_SRC) $(SIDE_SRC) \
 	    $$(pkg-config --libs $(SIDE_PKG)) -lm
 
@@ -137,7 +142,8 @@ fuzz: packages
 
 $(B)/bench/%: t/bench/%.c $(CORE_OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(WARNINGS) $(LDFLAGS) -o $@ $< $(CORE_OBJ) \
+	@echo "  LD $@"
+	@$(CC) $(CPPFLAGS) $(CFLAGS) $(WARNINGS) $(LDFLAGS) -o $@ $< $(CORE_OBJ) \
 	    $$(pkg-config --libs $(SIDE_PKG)) -lm
 
 bench: all
@@ -149,6 +155,8 @@ clean:
 	rm -rf $(B)
 
 FORCE:
+
+.SECONDARY: $(HELP_OBJ)
 
 .PHONY: all programs packages run demo module unit test-packages style test \
     sanitize fuzz bench clean FORCE
