@@ -23,11 +23,4 @@ char *ngx_http_scim_set_policy(ngx_conf_t *cf, ngx_command_t *cmd,
 ngx_int_t ngx_http_scim_load_schemas(ngx_conf_t *cf,
     ngx_http_scim_main_conf_t *smcf);
 
-/*
- * Sends the errors that nginx itself would answer in this location to its own
- * content handler, so that they have a SCIM body.
- */
-ngx_int_t ngx_http_scim_take_error_pages(ngx_conf_t *cf,
-    ngx_http_core_loc_conf_t *clcf);
-
 #endif

@@ -3,6 +3,7 @@
 #include <jansson.h>
 
 #include "ngx_http_scim_directives.h"
+#include "ngx_http_scim_error.h"
 #include "ngx_http_scim_metrics.h"
 #include "ngx_http_scim_redis.h"
 #include "ngx_http_scim_request.h"
@@ -121,7 +122,7 @@ static ngx_command_t  ngx_http_scim_commands[] = {
 
 static ngx_http_module_t  ngx_http_scim_module_ctx = {
     NULL,                                  /* preconfiguration */
-    NULL,                                  /* postconfiguration */
+    ngx_http_scim_error_init,              /* postconfiguration */
 
     ngx_http_scim_create_main_conf,        /* create main configuration */
     ngx_http_scim_init_main_conf,          /* init main configuration */

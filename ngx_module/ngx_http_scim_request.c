@@ -7,14 +7,10 @@
 #include "ngx_http_scim_metrics.h"
 #include "ngx_http_scim_reply.h"
 
-#define NGX_HTTP_SCIM_RETRY_AFTER  2      /* s */
-
 
 static ngx_int_t ngx_http_scim_route(ngx_http_scim_ctx_t *ctx);
-static ngx_int_t ngx_http_scim_nginx_error(ngx_http_scim_ctx_t *ctx);
 static ngx_int_t ngx_http_scim_page(ngx_http_scim_ctx_t *ctx);
 static void ngx_http_scim_body_handler(ngx_http_request_t *r);
-static ngx_int_t ngx_http_scim_too_large(ngx_http_scim_ctx_t *ctx);
 static ngx_int_t ngx_http_scim_advance(ngx_http_scim_ctx_t *ctx,
     scim_step_t step);
 static ngx_int_t ngx_http_scim_operation_reply(ngx_http_scim_ctx_t *ctx,
@@ -33,10 +29,6 @@ ngx_http_scim_handler(ngx_http_request_t *r)
     ctx = ngx_http_scim_create_ctx(r);
     if (ctx == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    if (r->err_status && r->internal) {
-        return ngx_http_scim_nginx_error(ctx);
     }
 
     if (ctx->conf->kind == NGX_HTTP_SCIM_METRICS
@@ -181,45 +173,7 @@ ngx_http_scim_route(ngx_http_scim_ctx_t *ctx)
 
 /* ---- answers without an operation ---- */
 
-/* An error that nginx found, sent here by our error pages. */
-static ngx_int_t
-ngx_http_scim_nginx_error(ngx_http_scim_ctx_t *ctx)
-{
-    const char          *detail;
-    ngx_http_request_t  *r = ctx->request;
-
-    (void) ngx_http_discard_request_body(r);
-
-    switch (r->err_status) {
-
-    case NGX_HTTP_FORBIDDEN:
-        detail = "this server does not allow it";
-        break;
-
-    case NGX_HTTP_REQUEST_TIME_OUT:
-        detail = "the request took too long to arrive";
-        break;
-
-    case NGX_HTTP_REQUEST_ENTITY_TOO_LARGE:
-        return ngx_http_scim_too_large(ctx);
-
-    case NGX_HTTP_TOO_MANY_REQUESTS:
-    case NGX_HTTP_SERVICE_UNAVAILABLE:
-        ctx->response.retry_after = NGX_HTTP_SCIM_RETRY_AFTER;
-        detail = "too many requests";
-        break;
-
-    default:
-        detail = r->err_status < NGX_HTTP_INTERNAL_SERVER_ERROR
-                 ? "this server does not understand the request"
-                 : "this server failed";
-    }
-
-    return ngx_http_scim_reply_error(ctx, r->err_status, detail);
-}
-
-
-static ngx_int_t
+ngx_int_t
 ngx_http_scim_too_large(ngx_http_scim_ctx_t *ctx)
 {
     return ngx_http_scim_reply_error(ctx, NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,

@@ -5,6 +5,8 @@
 #include "ngx_http_scim_redis.h"
 #include "scim_key.h"
 
+#define NGX_HTTP_SCIM_RETRY_AFTER  2  /* s */
+
 typedef struct ngx_http_scim_ctx_s  ngx_http_scim_ctx_t;
 
 /*
@@ -62,8 +64,9 @@ ngx_int_t ngx_http_scim_ask(ngx_http_scim_ctx_t *ctx, ngx_uint_t argc,
 /* Runs the request's operation: its token has been accepted. */
 ngx_int_t ngx_http_scim_run(ngx_http_scim_ctx_t *ctx);
 
-/* Ends with 503 and Retry-After. */
+/* Ends with 503 and Retry-After; with 413. */
 ngx_int_t ngx_http_scim_unavailable(ngx_http_scim_ctx_t *ctx,
     const char *detail);
+ngx_int_t ngx_http_scim_too_large(ngx_http_scim_ctx_t *ctx);
 
 #endif
