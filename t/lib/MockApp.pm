@@ -1,0 +1,319 @@
+package MockApp;
+
+# An app with a members API that keeps score: who is a member with which role,
+# and each call it got.  It can be told to misbehave.  A process of its own;
+# the test steers it over the app's own port, below /_control.
+#
+#   POST   /members           {email, role}    201 {id}; 409 who is there
+#   PATCH  /members/{id}      {role}           200
+#   DELETE /members/{id}                       204; 404 who is not
+#   GET    /members?cursor=&email=             {members: [...], next}
+#   DELETE /invites/{id}                       as DELETE /members/{id}
+#
+# A rule makes the next `times` calls that match misbehave:
+#   { method => 'POST', path => '^/members', times => 2, status => 503,
+#     headers => { 'Retry-After' => 1 }, body => '...',
+#     effect => 1 (what was asked happens all the same),
+#     then => 'hang' (never answers) | 'close' (hangs up without an answer) }
+use strict;
+use warnings;
+use HTTP::Tiny;
+use IO::Handle;
+use IO::Select;
+use IO::Socket::INET;
+use JSON::PP;
+use POSIX ();
+use Time::HiRes ();
+
+my $json = JSON::PP->new->canonical->utf8;
+
+# start(page => members a page of the list)
+sub start {
+    my ($class, %option) = @_;
+    my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 512,
+        ReuseAddr => 1) or die "listen: $!\n";
+    my $self = bless { port => $listen->sockport, owner => $$,
+        http => HTTP::Tiny->new(timeout => 30), page => 100, %option }, $class;
+    $self->{pid} = fork // die "fork: $!\n";
+    if ($self->{pid} == 0) {
+        eval { serve($self, $listen); 1 } or print STDERR "mock app: $@";
+        POSIX::_exit(1);
+    }
+    return $self;
+}
+
+
+sub url { return "http://127.0.0.1:$_[0]{port}" }
+
+
+# The definition of a connector for this app; verbs can be replaced or, with
+# undef, left out.
+sub connector {
+    my ($self, %change) = @_;
+    my %connector = (type => 'http', baseUrl => $self->url,
+        invite => { method => 'POST', path => '/members', memberId => '/id',
+            body => { email => '${user.email}',
+                role => '${grant.accessRole}' } },
+        role => { method => 'PATCH', path => '/members/${member.id}',
+            body => { role => '${grant.accessRole}' } },
+        remove => { method => 'DELETE', path => '/members/${member.id}' },
+        list => { method => 'GET', path => '/members?cursor=${page.cursor}',
+            items => '/members', next => '/next', map => { id => '/id',
+                email => '/email', accessRole => '/role',
+                state => '/state' } }, %change);
+    delete $connector{$_} for grep { !defined $connector{$_} } keys %connector;
+    return \%connector;
+}
+
+
+sub control {
+    my ($self, $what, $body) = @_;
+    my $answer = $self->{http}->request('POST',
+        $self->url . "/_control/$what", { content => $json->encode($body
+            // {}) });
+    die "mock app: $answer->{status} $answer->{content}\n"
+        unless $answer->{success};
+    return $json->decode($answer->{content});
+}
+
+
+# Every call so far, oldest first: { method, path, email, role, key, status,
+# effect, at (seconds, of this machine) }; status 0 = not answered.
+sub calls { return @{ $_[0]->control('calls')->{calls} } }
+
+# Who is a member: { email => role }
+sub members { return $_[0]->control('members')->{members} }
+
+sub rule { $_[0]->control('rule', $_[1]) }
+sub forget_rules { $_[0]->control('forget') }
+
+# Puts somebody in, or (without a role) out, behind everybody's back; the id.
+sub put {
+    my ($self, $email, $role) = @_;
+    return $self->control('put', { email => $email, role => $role })->{id};
+}
+
+
+# "ann:editor bob:viewer", the part before the @, sorted
+sub roles {
+    my ($self) = @_;
+    my $members = $self->members;
+    return join ' ', sort map { s/\@.*//r . ":$members->{$_}" } keys %$members;
+}
+
+
+# Calls as "POST ann:editor", in their order; only those with effect if asked
+sub story {
+    my ($self, $effect) = @_;
+    return map { "$_->{method} " . ($_->{email} // '') =~ s/\@.*//r
+        . ($_->{method} ne 'DELETE' && defined $_->{role} ? ":$_->{role}"
+            : '') } grep { $_->{method} ne 'GET' && (!$effect || $_->{effect}) }
+        $self->calls;
+}
+
+
+sub stop {
+    my ($self) = @_;
+    return unless $self->{pid} && $self->{owner} == $$;
+    kill 'KILL', $self->{pid};
+    waitpid delete $self->{pid}, 0;
+}
+
+
+sub DESTROY {
+    my ($self) = @_;
+    local $?;
+    $self->stop;
+}
+
+
+# ---- the app's process -------------------------------------------------------
+
+sub serve {
+    my ($self, $listen) = @_;
+    my $parent = getppid;
+    my $select = IO::Select->new($listen);
+    my %text;
+    $SIG{PIPE} = 'IGNORE';
+    @$self{qw(member id_of next rules log)} = ({}, {}, 0, [], []);
+    while (getppid == $parent) {
+        for my $client ($select->can_read(1)) {
+            if ($client == $listen) {
+                $select->add($listen->accept // next);
+                next;
+            }
+            if (!sysread $client, $text{$client}, 65536,
+                length($text{$client} // ''))
+            {
+                $select->remove($client);
+                delete $text{$client};
+                close $client;
+                next;
+            }
+            my $request = parse(\$text{$client}) // next;
+            my $answer = answer($self, $request) // next;
+            if (!ref $answer) {
+                $select->remove($client);
+                delete $text{$client};
+                close $client;
+                next;
+            }
+            send_answer($client, @$answer);
+        }
+    }
+    POSIX::_exit(0);
+}
+
+
+sub parse {
+    my ($text) = @_;
+    my ($head, $body) = split /\r\n\r\n/, $$text, 2;
+    return undef unless defined $body;
+    my ($length) = $head =~ /^content-length:\s*(\d+)/mi;
+    return undef if length $body < ($length // 0);
+    my ($method, $path) = split ' ', $head;
+    my ($key) = $head =~ /^idempotency-key:\s*(\S+)/mi;
+    $$text = '';
+    my $in = eval { $json->decode($body) } // {};
+    return { method => $method, path => $path, key => $key, in => $in,
+        at => Time::HiRes::time() };
+}
+
+
+sub send_answer {
+    my ($client, $status, $body, $headers) = @_;
+    my %headers = ('Content-Type' => 'application/json',
+        'Content-Length' => length $body, %{ $headers // {} });
+    my $text = "HTTP/1.1 $status Answer\r\n" . join('', map {
+        "$_: $headers{$_}\r\n" } sort keys %headers) . "\r\n$body";
+    while (length $text) {
+        my $sent = syswrite($client, $text) // return;
+        substr $text, 0, $sent, '';
+    }
+}
+
+
+# [status, body, headers], undef = no answer at all, 0 = hang up
+sub answer {
+    my ($self, $request) = @_;
+    if ($request->{path} =~ m{^/_control/(\w+)$}) {
+        return [ 200, $json->encode(steer($self, $1, $request->{in})) ];
+    }
+    my $rule = find_rule($self, $request);
+    my ($status, $out) = (0, undef);
+    if (!$rule || $rule->{effect}) {
+        ($status, $out) = act($self, $request);
+    }
+    elsif ($request->{path} =~ m{/(\w+)$} && $self->{member}{$1}) {
+        $request->{email} = $self->{member}{$1}{email};
+    }
+    my %entry = (map({ $_ => $request->{$_} } qw(method path key at)),
+        email => $request->{email} // $request->{in}{email},
+        role => $request->{in}{role},
+        effect => $status =~ /^2/ && $request->{method} ne 'GET' ? 1 : 0,
+        status => $rule ? $rule->{then} ? 0 : $rule->{status} // 200
+            : $status);
+    push @{ $self->{log} }, \%entry;
+    return [ $status, $out ] unless $rule;
+    return $rule->{then} eq 'hang' ? undef : 0 if $rule->{then};
+    return [ $entry{status}, $rule->{body} // '{}', $rule->{headers} ];
+}
+
+
+sub find_rule {
+    my ($self, $request) = @_;
+    for my $rule (@{ $self->{rules} }) {
+        next if defined $rule->{method}
+            && $rule->{method} ne $request->{method};
+        next if defined $rule->{path} && $request->{path} !~ $rule->{path};
+        next if defined $rule->{email}
+            && ($request->{in}{email} // '') ne $rule->{email};
+        next if defined $rule->{times} && $rule->{times}-- <= 0;
+        return $rule;
+    }
+    return undef;
+}
+
+
+sub act {
+    my ($self, $request) = @_;
+    my ($method, $path) = @$request{qw(method path)};
+    return list($self, $1 // '') if $method eq 'GET'
+        && $path =~ m{^/members(?:\?(.*))?$};
+    return invite($self, $request) if $method eq 'POST'
+        && $path eq '/members';
+    if ($path =~ m{^/(?:members|invites)/(\w+)$}) {
+        my $member = $self->{member}{$1} or return (404, '{}');
+        $request->{email} = $member->{email};
+        if ($method eq 'DELETE') {
+            delete $self->{id_of}{ $member->{email} };
+            delete $self->{member}{$1};
+            return (204, '');
+        }
+        if ($method eq 'PATCH') {
+            $member->{role} = $request->{in}{role};
+            return (200, $json->encode($member));
+        }
+    }
+    return (404, '{}');
+}
+
+
+sub invite {
+    my ($self, $request) = @_;
+    my $in = $request->{in};
+    return (400, '{"error":"no email"}') unless $in->{email};
+    return (409, '{"error":"is a member"}') if $self->{id_of}{ $in->{email} };
+    my $id = add_member($self, @$in{qw(email role)});
+    return (201, qq({"id":"$id"}));
+}
+
+
+sub add_member {
+    my ($self, $email, $role) = @_;
+    my $id = 'm' . ++$self->{next};
+    $self->{id_of}{$email} = $id;
+    $self->{member}{$id} = { id => $id, email => $email, role => $role,
+        state => 'active' };
+    return $id;
+}
+
+
+sub list {
+    my ($self, $query) = @_;
+    my %query = map { my ($name, $value) = split /=/, $_, 2;
+        $value =~ s/%([0-9A-Fa-f]{2})/chr hex $1/ge if defined $value;
+        ($name => $value // '') } split /&/, $query;
+    my ($from) = ($query{cursor} // '') =~ /^(\d+)$/;
+    $from //= 0;
+    my @all = map { $self->{member}{$_} } sort { substr($a, 1)
+        <=> substr($b, 1) } keys %{ $self->{member} };
+    @all = grep { $_->{email} eq $query{email} } @all
+        if defined $query{email};
+    my $to = $from + $self->{page};
+    my %out = (members => [ grep { defined } @all[$from .. ($to < @all ? $to
+        : scalar @all) - 1] ]);
+    $out{next} = "$to" if $to < @all;
+    return (200, $json->encode(\%out));
+}
+
+
+sub steer {
+    my ($self, $what, $in) = @_;
+    if ($what eq 'rule') { push @{ $self->{rules} }, $in }
+    elsif ($what eq 'forget') { $self->{rules} = [] }
+    elsif ($what eq 'calls') { return { calls => $self->{log} } }
+    elsif ($what eq 'members') {
+        return { members => { map { $_->{email} => $_->{role} }
+            values %{ $self->{member} } } };
+    }
+    elsif ($what eq 'put') {
+        my $id = delete $self->{id_of}{ $in->{email} };
+        delete $self->{member}{$id} if defined $id;
+        return { id => add_member($self, @$in{qw(email role)}) }
+            if defined $in->{role};
+    }
+    return {};
+}
+
+1;
