@@ -21,11 +21,12 @@ our $top = abs_path(dirname(__FILE__) . '/../..');
 my $json = JSON::PP->new->canonical->utf8->allow_nonref;
 my @running;
 
-# start(workers => 1, sidecars => 1, env => {}, http => 'directives of the
-# http block', server => 'locations', sidecar => 'settings of sidecar.conf')
+# start(workers => 1, sidecars => 1, port => any, env => {}, http =>
+# 'directives of the http block', server => 'locations', sidecar => 'settings
+# of sidecar.conf')
 sub start {
     my ($class, %option) = @_;
-    my $self = bless { owner => $$, port => free_port(),
+    my $self = bless { owner => $$, port => $option{port} || free_port(),
         base_dir => tempdir('scim-test-XXXXXX', TMPDIR => 1, CLEANUP => 1),
         http => HTTP::Tiny->new(timeout => 60, keep_alive => 1),
         option => { workers => 1, sidecars => 1, %option } }, $class;
@@ -46,6 +47,7 @@ sub start {
 sub run {
     my ($self) = @_;
     my $option = $self->{option};
+    unlink "$self->{dir}/ready"; # of one that was killed
     $self->{pid} = fork // die "fork: $!\n";
     if ($self->{pid} == 0) {
         @ENV{qw(SCIM_PORT SCIM_RUN_DIR SCIM_WORKERS SCIM_SIDECARS)} = (
