@@ -9,9 +9,10 @@ SIDE_PKG  = $(CORE_PKG) hiredis libcurl
 
 CORE_SRC  = $(wildcard ngx_module/scim/*.c) $(B)/generated/scim_embedded.c
 CORE_OBJ  = $(CORE_SRC:%.c=$(B)/obj/%.o)
-# the two programs of sidecar/ share everything but their main file
-SIDE_MAIN = sidecar/main.c sidecar/scimctl.c
-SIDE_SRC  = $(filter-out $(SIDE_MAIN),$(wildcard sidecar/*.c))
+# sidecar/ holds two programs: scimctl*.c, and the daemon
+CTL_SRC   = $(wildcard sidecar/scimctl*.c)
+CTL_OBJ   = $(CTL_SRC:%.c=$(B)/obj/%.o)
+SIDE_SRC  = $(filter-out sidecar/main.c $(CTL_SRC),$(wildcard sidecar/*.c))
 SIDE_OBJ  = $(SIDE_SRC:%.c=$(B)/obj/%.o)
 TESTS     = $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
 # what is in tests/ beside tests and fuzz targets is linked into every test
@@ -59,7 +60,7 @@ $(B)/scim-sidecar: $(B)/obj/sidecar/main.o $(SIDE_OBJ) $(CORE_OBJ)
 	@echo "  LD $@"
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $$(pkg-config --libs $(SIDE_PKG)) -lm
 
-$(B)/scimctl: $(B)/obj/sidecar/scimctl.o $(SIDE_OBJ) $(CORE_OBJ)
+$(B)/scimctl: $(CTL_OBJ) $(SIDE_OBJ) $(CORE_OBJ)
 	@echo "  LD $@"
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $$(pkg-config --libs $(SIDE_PKG)) -lm
 

@@ -23,14 +23,12 @@ complain(scimctl_t *ctl, const char *what)
 }
 
 
-bool
-scimctl_connect(scimctl_t *ctl, const char *address, const char *workspace)
+static bool
+open_redis(scimctl_t *ctl, const char *address)
 {
-    char         host[256];
-    const char  *colon = strrchr(address, ':');
-    scim_error_t error = { 0 };
+    char        host[256];
+    const char *colon = strrchr(address, ':');
 
-    memset(ctl, 0, sizeof(*ctl));
     if (strncmp(address, "unix:", 5) == 0) {
         ctl->redis = redisConnectUnix(address + 5);
     } else {
@@ -39,8 +37,52 @@ scimctl_connect(scimctl_t *ctl, const char *address, const char *workspace)
         ctl->redis = redisConnect(host,
             colon ? (int) strtol(colon + 1, NULL, 10) : 6379);
     }
-    if (ctl->redis == NULL || ctl->redis->err) {
-        return complain(ctl, address);
+    return ctl->redis && ctl->redis->err == 0 ? true
+                                              : complain(ctl, address);
+}
+
+
+static bool
+log_in(scimctl_t *ctl, const char *user, const char *password_file)
+{
+    bool        ok;
+    char        password[512] = "";
+    FILE       *in = password_file ? fopen(password_file, "r") : NULL;
+    redisReply *reply;
+
+    if (password_file == NULL) {
+        return true;
+    }
+    ok = in && fgets(password, sizeof(password), in);
+    if (in) {
+        fclose(in);
+    }
+    if (!ok) {
+        fprintf(stderr, "scimctl: %s: no password there\n", password_file);
+        return false;
+    }
+    password[strcspn(password, "\r\n")] = '\0';
+    reply = redisCommand(ctl->redis, "AUTH %s %s", user ? user : "default",
+        password);
+    explicit_bzero(password, sizeof(password));
+    ok = reply && reply->type == REDIS_REPLY_STATUS;
+    if (!ok) {
+        fprintf(stderr, "scimctl: Redis refuses the password\n");
+    }
+    freeReplyObject(reply);
+    return ok;
+}
+
+
+bool
+scimctl_connect(scimctl_t *ctl, const char *address, const char *user,
+    const char *password_file, const char *workspace)
+{
+    scim_error_t error = { 0 };
+
+    memset(ctl, 0, sizeof(*ctl));
+    if (!open_redis(ctl, address) || !log_in(ctl, user, password_file)) {
+        return false;
     }
     ctl->service.schemas = scim_schemas_new(scim_embedded_schemas,
         scim_embedded_schema_count, &error);
@@ -265,16 +307,45 @@ run(scimctl_t *ctl, scim_operation_t *operation)
 }
 
 
+/*
+ * Runs one request; the HTTP status, 0 when Redis failed.  *answer is the
+ * body, or NULL.
+ */
+static int
+run_request(scimctl_t *ctl, scim_request_t *request, bool admin,
+    json_t **answer)
+{
+    int               status = 0;
+    scim_operation_t *operation = NULL;
+
+    *answer = NULL;
+    request->transaction = (scim_text_t) { "scimctl", 7 };
+    request->dataset = (scim_text_t) { ctl->dataset, strlen(ctl->dataset) };
+    request->now = loop_wall();
+    if (RAND_bytes(request->random, sizeof(request->random)) == 1) {
+        operation = (admin ? scim_admin_operation_new : scim_operation_new)(
+            &ctl->service, request);
+    }
+    if (operation && run(ctl, operation)) {
+        status = operation->response.status;
+        if (operation->response.body.len) {
+            *answer = scim_json_read(operation->response.body.data,
+                operation->response.body.len, &scim_json_stored_limits, NULL);
+        }
+    }
+    scim_operation_free(operation);
+    return status;
+}
+
+
 int
 scimctl_request(scimctl_t *ctl, scim_method_t method, const char *path,
     const char *query, const json_t *body, json_t **answer)
 {
-    int               status = 0;
-    scim_buffer_t     text;
-    scim_request_t    request;
-    scim_operation_t *operation;
+    int            status;
+    scim_buffer_t  text;
+    scim_request_t request;
 
-    *answer = NULL;
     memset(&request, 0, sizeof(request));
     scim_buffer_init(&text, 1 << 24);
     if (body) {
@@ -286,19 +357,56 @@ scimctl_request(scimctl_t *ctl, scim_method_t method, const char *path,
     request.path = (scim_text_t) { path, strlen(path) };
     request.query = (scim_text_t) { query, strlen(query) };
     request.principal = &ctl->principal;
-    request.transaction = (scim_text_t) { "scimctl", 7 };
-    request.dataset = (scim_text_t) { ctl->dataset, strlen(ctl->dataset) };
-    request.now = loop_wall();
-    operation = RAND_bytes(request.random, sizeof(request.random)) == 1
-        ? scim_admin_operation_new(&ctl->service, &request) : NULL;
-    if (operation && run(ctl, operation)) {
-        status = operation->response.status;
-        if (operation->response.body.len) {
-            *answer = scim_json_read(operation->response.body.data,
-                operation->response.body.len, &scim_json_stored_limits, NULL);
-        }
-    }
-    scim_operation_free(operation);
+    status = run_request(ctl, &request, true, answer);
     scim_buffer_free(&text);
+    return status;
+}
+
+
+/* userName eq "...", as a query; everything but letters is escaped */
+static void
+user_query(const char *user_name, char *query, size_t size)
+{
+    size_t len = (size_t) snprintf(query, size,
+        "attributes=id&filter=userName%%20eq%%20%%22");
+
+    for (const char *p = user_name; *p && len + 16 < size; p++) {
+        if (*p == '"' || *p == '\\') {
+            len += (size_t) snprintf(query + len, size - len, "%%5C");
+        }
+        len += (size_t) snprintf(query + len, size - len, "%%%02X",
+            (unsigned char) *p);
+    }
+    snprintf(query + len, size - len, "%%22");
+}
+
+
+int
+scimctl_find_user(scimctl_t *ctl, const char *user_name, char *id, size_t size)
+{
+    int              status;
+    char             query[2048];
+    json_t          *answer;
+    const char      *found;
+    scim_request_t   request;
+    scim_principal_t principal = ctl->principal;
+
+    memset(&request, 0, sizeof(request));
+    principal.role = SCIM_ROLE_SCIM;
+    user_query(user_name, query, sizeof(query));
+    request.path = (scim_text_t) { "/Users", 6 };
+    request.query = (scim_text_t) { query, strlen(query) };
+    request.principal = &principal;
+    status = run_request(ctl, &request, false, &answer);
+    found = json_string_value(json_object_get(json_array_get(
+        json_object_get(answer, "Resources"), 0), "id"));
+    if (status != 200) {
+        fprintf(stderr, "scimctl: users cannot be looked up (%d)\n", status);
+    } else if (found == NULL) {
+        status = 404;
+    } else {
+        snprintf(id, size, "%s", found);
+    }
+    json_decref(answer);
     return status;
 }

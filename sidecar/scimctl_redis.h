@@ -15,9 +15,12 @@ typedef struct {
     unsigned         shard_count;
 } scimctl_t;
 
-/* False with a message on standard error. */
-bool scimctl_connect(scimctl_t *ctl, const char *address,
-    const char *workspace);
+/*
+ * Connects, as `user` (NULL = default) with the password that is the first
+ * line of a file (NULL = none).  False with a message on standard error.
+ */
+bool scimctl_connect(scimctl_t *ctl, const char *address, const char *user,
+    const char *password_file, const char *workspace);
 void scimctl_close(scimctl_t *ctl);
 
 /* Reads the data set's id and shards; false when there is none. */
@@ -32,5 +35,12 @@ bool scimctl_dataset_create(scimctl_t *ctl, unsigned shard_count);
  */
 int scimctl_request(scimctl_t *ctl, scim_method_t method, const char *path,
     const char *query, const json_t *body, json_t **answer);
+
+/*
+ * The id of the user with this userName.  200, 404, or what else went wrong
+ * (said on standard error).
+ */
+int scimctl_find_user(scimctl_t *ctl, const char *user_name, char *id,
+    size_t size);
 
 #endif
