@@ -45,10 +45,17 @@ static const struct {
     const char *name;
     int       (*run)(command_t *command);
 } commands[] = {
-    { "token", command_token }, { "app", command_app }, { "share", command_share },
-    { "unshare", command_unshare }, { "shares", command_shares },
-    { "members", command_members }, { "team", command_team }, { "tasks", command_tasks },
-    { "task", command_task }, { "audit", command_audit }, { "stats", command_stats }
+    { "token", command_token },
+    { "app", command_app },
+    { "share", command_share },
+    { "unshare", command_unshare },
+    { "shares", command_shares },
+    { "members", command_members },
+    { "team", command_team },
+    { "tasks", command_tasks },
+    { "task", command_task },
+    { "audit", command_audit },
+    { "stats", command_stats }
 };
 
 
