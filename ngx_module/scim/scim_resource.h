@@ -12,7 +12,9 @@
  * scim_resource_*.c and the router, not part of the core's interface.
  */
 /* Attempts of read, change, compare-and-set before the client has to wait. */
-#define SCIM_COMMIT_ATTEMPT_MAX 16
+/* one of those who write at the same time wins each round; the deadline of the
+   request ends it sooner */
+#define SCIM_COMMIT_ATTEMPT_MAX 1000
 
 /*
  * One resource as a function answers it.  `extra` is a user's groups (pairs

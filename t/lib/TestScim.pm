@@ -193,8 +193,9 @@ sub request {
     my $answer = $self->{http}->request($method, "$self->{base}$path", {
         headers => \%headers, defined $body
             ? (content => ref $body ? $json->encode($body) : $body) : () });
+    $answer->{content} //= '';
     $answer->{json} = eval { $json->decode($answer->{content}) }
-        if ($answer->{content} // '') ne '';
+        if $answer->{content} ne '';
     return $answer;
 }
 
@@ -206,6 +207,45 @@ sub must {
     die "$method $path: $answer->{status} $answer->{content}\n"
         unless $answer->{success};
     return $answer->{json};
+}
+
+
+# answers(name, status, [scimType], METHOD, path, body, options): asks and tests
+# the status, and that a body is SCIM: its media type and, for an error, its
+# members (RFC 7644 section 3.12).  The answer.
+sub answers {
+    my ($self, $name, $status, @rest) = @_;
+    my $type = ref $rest[0] ? (shift @rest)->[0] : undef;
+    my $answer = $self->scim(@rest);
+    my @wrong;
+    push @wrong, "status $answer->{status}, not $status"
+        if $answer->{status} != $status;
+    push @wrong, 'media type ' . ($answer->{headers}{'content-type'} // '')
+        if $answer->{content} ne '' && ($answer->{headers}{'content-type'}
+        // '') !~ m{^application/scim\+json(?:;|$)};
+    push @wrong, error_faults($answer, $type) if $answer->{status} >= 400
+        && uc $rest[0] ne 'HEAD';
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    ok(!@wrong, $name) or diag("$rest[0] $rest[1]: @wrong\n",
+        substr $answer->{content}, 0, 500);
+    return $answer;
+}
+
+
+sub error_faults {
+    my ($answer, $type) = @_;
+    my $error = $answer->{json};
+    return 'no JSON' unless ref $error eq 'HASH';
+    my @wrong;
+    push @wrong, 'schemas' if ($error->{schemas}[0] // '') ne
+        'urn:ietf:params:scim:api:messages:2.0:Error';
+    push @wrong, 'status in the body is no string of the status'
+        if $answer->{content} !~ /"status":"$answer->{status}"/;
+    push @wrong, 'no detail' unless length($error->{detail} // '');
+    push @wrong, 'scimType ' . ($error->{scimType} // 'absent')
+        . ", not $type" if defined $type && ($error->{scimType} // '')
+        ne $type;
+    return @wrong;
 }
 
 
