@@ -4,46 +4,96 @@
 #include "ngx_http_scim_reply.h"
 
 
+typedef struct {
+    ngx_int_t  status;
+    ngx_int_t  overwrite;
+} ngx_http_scim_error_page_t;
+
+
+static ngx_int_t ngx_http_scim_push_error_pages(ngx_conf_t *cf,
+    ngx_http_core_loc_conf_t *clcf, ngx_str_t *uri,
+    const ngx_http_scim_error_page_t *pages, ngx_uint_t n);
 static ngx_int_t ngx_http_scim_error_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_scim_meant_for_us(ngx_http_request_t *r,
+    ngx_str_t *prefix);
 static ngx_int_t ngx_http_scim_error_reply(ngx_http_scim_ctx_t *ctx);
 
 
-ngx_int_t
-ngx_http_scim_take_error_pages(ngx_conf_t *cf, ngx_http_core_loc_conf_t *clcf)
-{
-    ngx_uint_t            i;
-    ngx_http_err_page_t  *page;
+/* what nginx answers once it knows the location */
 
-    static const ngx_int_t  statuses[] = {
-        400, 401, 403, 404, 405, 408, 409, 411, 412, 413, 414, 415, 416, 421,
-        429, 431, 500, 501, 502, 503, 504, 505, 507
-    };
+static const ngx_http_scim_error_page_t  ngx_http_scim_location_errors[] = {
+    { 400, 400 }, { 401, 401 }, { 403, 403 }, { 404, 404 }, { 405, 405 },
+    { 408, 408 }, { 409, 409 }, { 411, 411 }, { 412, 412 }, { 413, 413 },
+    { 414, 414 }, { 415, 415 }, { 416, 416 }, { 421, 421 }, { 429, 429 },
+    { 431, 431 }, { 500, 500 }, { 501, 501 }, { 502, 502 }, { 503, 503 },
+    { 504, 504 }, { 505, 505 }, { 507, 507 }
+};
+
+/* and before, from the request line and the headers; 494 is nginx' own */
+
+static const ngx_http_scim_error_page_t  ngx_http_scim_server_errors[] = {
+    { 400, 400 }, { 405, 405 }, { 414, 414 }, { 494, 431 }, { 501, 501 },
+    { 505, 505 }
+};
+
+
+ngx_int_t
+ngx_http_scim_take_error_pages(ngx_conf_t *cf, ngx_http_core_loc_conf_t *clcf,
+    ngx_uint_t server)
+{
+    ngx_http_core_srv_conf_t  *cscf;
 
     if (clcf->name.len == 0 || clcf->name.data[0] != '/') {
         return NGX_OK;
     }
 
+    if (server) {
+        cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+
+        if (ngx_http_scim_push_error_pages(cf,
+                cscf->ctx->loc_conf[ngx_http_core_module.ctx_index],
+                &clcf->name, ngx_http_scim_server_errors,
+                sizeof(ngx_http_scim_server_errors)
+                / sizeof(ngx_http_scim_server_errors[0]))
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return ngx_http_scim_push_error_pages(cf, clcf, &clcf->name,
+               ngx_http_scim_location_errors,
+               sizeof(ngx_http_scim_location_errors)
+               / sizeof(ngx_http_scim_location_errors[0]));
+}
+
+
+static ngx_int_t
+ngx_http_scim_push_error_pages(ngx_conf_t *cf, ngx_http_core_loc_conf_t *clcf,
+    ngx_str_t *uri, const ngx_http_scim_error_page_t *pages, ngx_uint_t n)
+{
+    ngx_uint_t            i;
+    ngx_http_err_page_t  *page;
+
     if (clcf->error_pages == NULL) {
-        clcf->error_pages = ngx_array_create(cf->pool,
-            sizeof(statuses) / sizeof(statuses[0]),
-            sizeof(ngx_http_err_page_t));
+        clcf->error_pages = ngx_array_create(cf->pool, n, sizeof(*page));
         if (clcf->error_pages == NULL) {
             return NGX_ERROR;
         }
     }
 
-    /* an error_page of the location's own that stands before us wins */
+    /* an error_page that stands before ours wins */
 
-    for (i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+    for (i = 0; i < n; i++) {
         page = ngx_array_push(clcf->error_pages);
         if (page == NULL) {
             return NGX_ERROR;
         }
 
         ngx_memzero(page, sizeof(*page));
-        page->status = statuses[i];
-        page->overwrite = statuses[i];
-        page->value.value = clcf->name;
+        page->status = pages[i].status;
+        page->overwrite = pages[i].overwrite;
+        page->value.value = *uri;
     }
 
     return NGX_OK;
@@ -88,6 +138,11 @@ ngx_http_scim_error_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
+    if (!ngx_http_scim_meant_for_us(r, &slcf->prefix)) {
+        /* another location of the server: nginx' own page */
+        return r->err_status;
+    }
+
     ctx = ngx_http_scim_create_ctx(r);
     if (ctx == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -104,6 +159,33 @@ ngx_http_scim_error_handler(ngx_http_request_t *r)
 }
 
 
+/* By the request line as it came: there may be no more of the request. */
+static ngx_int_t
+ngx_http_scim_meant_for_us(ngx_http_request_t *r, ngx_str_t *prefix)
+{
+    size_t   len;
+    u_char  *p, *end;
+
+    p = r->request_line.data;
+    end = p + r->request_line.len;
+
+    while (p < end && *p != ' ') {
+        p++;
+    }
+
+    while (p < end && *p == ' ') {
+        p++;
+    }
+
+    len = end - p;
+
+    return len >= prefix->len
+           && ngx_strncmp(p, prefix->data, prefix->len) == 0
+           && (len == prefix->len || ngx_strlchr((u_char *) "/? ",
+                   (u_char *) "/? " + 3, p[prefix->len]) != NULL);
+}
+
+
 static ngx_int_t
 ngx_http_scim_error_reply(ngx_http_scim_ctx_t *ctx)
 {
@@ -116,6 +198,14 @@ ngx_http_scim_error_reply(ngx_http_scim_ctx_t *ctx)
 
     case NGX_HTTP_FORBIDDEN:
         detail = "this server does not allow it";
+        break;
+
+    case NGX_HTTP_REQUEST_URI_TOO_LARGE:
+        detail = "the URI is too long";
+        break;
+
+    case 431:
+        detail = "the request's headers are too large";
         break;
 
     case NGX_HTTP_REQUEST_TIME_OUT:

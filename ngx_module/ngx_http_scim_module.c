@@ -233,7 +233,9 @@ ngx_http_scim_location(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     clcf->handler = ngx_http_scim_handler;
 
-    if (ngx_http_scim_take_error_pages(cf, clcf) != NGX_OK) {
+    if (ngx_http_scim_take_error_pages(cf, clcf,
+            slcf->kind == NGX_HTTP_SCIM_RESOURCES) != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 

@@ -132,6 +132,24 @@ ngx_http_scim_header(ngx_table_elt_t *h)
 #endif
 
 
+/* A slash that was written as %2F belongs to an id; no id of ours has one. */
+static ngx_int_t
+ngx_http_scim_hidden_slash(ngx_str_t *uri)
+{
+    u_char  *p, *end;
+
+    end = uri->data + uri->len;
+
+    for (p = uri->data; p + 2 < end && *p != '?'; p++) {
+        if (p[0] == '%' && p[1] == '2' && (p[2] | 0x20) == 'f') {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 /* Method, path and headers; NGX_DECLINED when the path is not below us. */
 static ngx_int_t
 ngx_http_scim_route(ngx_http_scim_ctx_t *ctx)
@@ -153,7 +171,9 @@ ngx_http_scim_route(ngx_http_scim_ctx_t *ctx)
     path.data += prefix->len;
     path.len -= prefix->len;
 
-    if (path.len && path.data[0] != '/') {
+    if ((path.len && path.data[0] != '/')
+        || ngx_http_scim_hidden_slash(&r->unparsed_uri))
+    {
         return NGX_DECLINED;
     }
 
@@ -176,9 +196,14 @@ ngx_http_scim_route(ngx_http_scim_ctx_t *ctx)
 ngx_int_t
 ngx_http_scim_too_large(ngx_http_scim_ctx_t *ctx)
 {
+    u_char  detail[64];
+
+    *ngx_snprintf(detail, sizeof(detail) - 1,
+                  "the body is larger than %uz bytes",
+                  ctx->main_conf->body_limit) = '\0';
+
     return ngx_http_scim_reply_error(ctx, NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
-                                     "the body is larger than this service "
-                                     "takes");
+                                     (char *) detail);
 }
 
 
