@@ -1,0 +1,158 @@
+#!/usr/bin/perl
+# Discovery, and how requests may come over HTTP: RFC 7644 sections 3.8, 3.11,
+# 3.13 and 4.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use JSON::PP;
+use Test::More;
+use TestScim;
+
+my $stack = TestScim->start(http => 'gzip on; gzip_types *; '
+    . 'gzip_min_length 1; gzip_proxied any;');
+my $json = JSON::PP->new->canonical->utf8;
+my $user_schema = TestScim::core_schema('User');
+my $ann = $stack->user('ann');
+my $auth = "Host: a\r\nAuthorization: Bearer $stack->{token}{scim}\r\n";
+
+sub answers { return $stack->answers(@_) }
+
+
+sub raw {
+    my ($text) = @_;
+    my $socket = $stack->connection;
+    print $socket $text;
+    return TestScim::read_answer($socket);
+}
+
+
+# discovery
+my $config = answers('ServiceProviderConfig', 200, 'GET',
+    '/ServiceProviderConfig')->{json};
+is($config->{schemas}[0], TestScim::core_schema('ServiceProviderConfig'),
+    '... is one');
+is($config->{patch}{supported}, JSON::PP::true, 'patch is supported');
+is($config->{etag}{supported}, JSON::PP::true, 'etag is supported');
+is($config->{changePassword}{supported}, JSON::PP::false,
+    'changePassword is not');
+ok($config->{filter}{maxResults} > 0, 'filter.maxResults');
+is($config->{authenticationSchemes}[0]{type}, 'oauthbearertoken',
+    'authenticationSchemes');
+is($config->{meta}{location}, "$stack->{base}/scim/v2/ServiceProviderConfig",
+    'meta.location');
+
+my $types = answers('ResourceTypes', 200, 'GET', '/ResourceTypes')->{json};
+is_deeply([ sort map { $_->{id} } @{ $types->{Resources} } ],
+    [qw(Group User)], '... are User and Group');
+my %schema_of;
+for my $type (@{ $types->{Resources} }) {
+    my $one = answers("ResourceTypes/$type->{id}", 200, 'GET',
+        "/ResourceTypes/$type->{id}")->{json};
+    is_deeply($one, $type, '... is the same as in the list');
+    $schema_of{$_} = 1 for $type->{schema},
+        map { $_->{schema} } @{ $type->{schemaExtensions} // [] };
+    answers("$type->{endpoint} is there", 200, 'GET', $type->{endpoint});
+}
+my $schemas = answers('Schemas', 200, 'GET', '/Schemas')->{json};
+is($schemas->{totalResults}, scalar @{ $schemas->{Resources} },
+    '... all on one page');
+my %schema = map { $_->{id} => $_ } @{ $schemas->{Resources} };
+ok($schema{$_}, "... with $_") for sort(keys %schema_of),
+    map { TestScim::core_schema($_) } qw(ServiceProviderConfig ResourceType
+    Schema);
+for my $id ($user_schema, lc $user_schema, TestScim::escape($user_schema)) {
+    is(answers("Schemas/$id", 200, 'GET', "/Schemas/$id")->{json}{id},
+        $user_schema, '... is that schema');
+}
+my ($emails) = grep { $_->{name} eq 'emails' }
+    @{ $schema{$user_schema}{attributes} };
+my ($type) = grep { $_->{name} eq 'type' } @{ $emails->{subAttributes} };
+is_deeply([ sort @{ $type->{canonicalValues} } ], [qw(home other work)],
+    'canonicalValues of emails.type');
+my @faults;
+sub check_attribute {
+    my ($where, $attribute) = @_;
+    for my $name (qw(name type multiValued mutability returned)) {
+        push @faults, "$where.$attribute->{name}: $name"
+            unless defined $attribute->{$name};
+    }
+    check_attribute("$where.$attribute->{name}", $_)
+        for @{ $attribute->{subAttributes} // [] };
+}
+for my $id (sort keys %schema) {
+    check_attribute($id, $_) for @{ $schema{$id}{attributes} };
+}
+is("@faults", '', 'every attribute has its characteristics');
+answers("no such $_", 404, 'GET', "/$_") for 'Schemas/urn:nothing',
+    'ResourceTypes/Nothing';
+answers("a filter on $_", 403, 'GET', "/$_?filter=id%20pr")
+    for qw(Schemas ResourceTypes ServiceProviderConfig);
+is_deeply(answers('paging of Schemas', 200, 'GET',
+    '/Schemas?startIndex=2&count=1')->{json}, $schemas, '... is ignored');
+for my $path (qw(Schemas ResourceTypes ServiceProviderConfig)) {
+    for my $method (qw(POST PUT PATCH DELETE)) {
+        my $answer = answers("$method /$path", 405, $method, "/$path",
+            $method eq 'DELETE' ? undef : {});
+        like($answer->{headers}{allow}, qr/GET/, '... with Allow');
+    }
+}
+
+# routes
+answers('/Me without a user of the token', 501, 'GET', '/Me');
+answers('trailing and doubled slashes', 200, 'GET', $_) for '/Users/',
+    "/Users/$ann/", "//Users//$ann", '/ServiceProviderConfig/';
+answers('a flag of Entra', 200, 'GET', '/Users?aadOptscim062020');
+
+# HTTP
+my $head = $stack->scim('HEAD', "/Users/$ann");
+is($head->{status}, 200, 'HEAD');
+is($head->{content}, '', '... has no body');
+is($head->{headers}{etag}, $stack->scim('GET', "/Users/$ann")
+    ->{headers}{etag}, '... and the headers of GET');
+my $options = $stack->scim('OPTIONS', '/Users');
+like($options->{status}, qr/^20[04]$/, 'OPTIONS');
+like($options->{headers}{allow} // '', qr/POST/, '... with Allow');
+answers("Accept: $_", 200, 'GET', '/Users', undef, headers =>
+    { Accept => $_ }) for '*/*', 'application/scim+json', 'text/html',
+    'application/scim+json;q=0.9, application/json';
+my $plain = $stack->scim('GET', '/Users', undef, headers =>
+    { Accept => 'application/json' });
+like($plain->{headers}{'content-type'}, qr{^application/(?:scim\+)?json},
+    'Accept: application/json');
+my $zipped = raw("GET /scim/v2/Users HTTP/1.1\r\n$auth"
+    . "Accept-Encoding: gzip\r\nConnection: close\r\n\r\n");
+is($zipped->{headers}{'content-encoding'}, 'gzip', 'gzip by nginx');
+my $old = $stack->connection;
+print $old "GET /scim/v2/Users/$ann HTTP/1.0\r\n$auth\r\n";
+my $text = do { local $/; <$old> };
+like($text, qr/^HTTP\/1\.1 200.*"userName":"ann\@example.com"/s, 'HTTP/1.0');
+my $body = $json->encode({ schemas => [$user_schema],
+    userName => 'chunked' });
+is(raw("POST /scim/v2/Users HTTP/1.1\r\n$auth"
+    . "Content-Type: application/scim+json\r\nTransfer-Encoding: chunked\r\n"
+    . "\r\n" . join('', map { sprintf "%x\r\n%s\r\n", length, $_ }
+    unpack '(a7)*', $body) . "0\r\n\r\n")->{status}, 201, 'a chunked body');
+my $socket = $stack->connection;
+$body = $json->encode({ schemas => [$user_schema], userName => 'expect' });
+print $socket "POST /scim/v2/Users HTTP/1.1\r\n$auth"
+    . "Content-Type: application/scim+json\r\nExpect: 100-continue\r\n"
+    . 'Content-Length: ' . length($body) . "\r\n\r\n";
+my $line = <$socket>;
+like($line, qr{^HTTP/1.1 100}, 'Expect: 100-continue');
+<$socket>;
+print $socket $body;
+is(TestScim::read_answer($socket)->{status}, 201, '... and the body');
+answers('a request id of the client', 200, 'GET', '/Users', undef,
+    headers => { 'X-Request-Id' => 'my-request-1' });
+is($stack->scim('GET', '/Users', undef, headers => { 'X-Request-Id' =>
+    'my-request-1' })->{headers}{'x-request-id'}, 'my-request-1',
+    '... comes back');
+
+# dialects are counted
+$stack->patch("/Users/$ann", { op => 'Replace', path => 'active',
+    value => 'True' });
+like($stack->request('GET', '/metrics')->{content},
+    qr/^scim_lenient_total\{rule="L-06"\} [1-9]/m,
+    'what was normalized is counted by rule');
+$stack->done;
