@@ -226,7 +226,7 @@ sub answers {
     push @wrong, error_faults($answer, $type) if $answer->{status} >= 400
         && uc $rest[0] ne 'HEAD';
     local $Test::Builder::Level = $Test::Builder::Level + 1;
-    ok(!@wrong, $name) or diag("$rest[0] $rest[1]: @wrong\n",
+    ok(!@wrong, $name) or diag("$rest[0] ", substr($rest[1], 0, 200), ": @wrong\n",
         substr $answer->{content}, 0, 500);
     return $answer;
 }

@@ -1,0 +1,219 @@
+#!/usr/bin/perl
+# Filters, pages and projection: RFC 7644 sections 3.4.2 and 3.9, and the
+# spellings that clients use.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use JSON::PP;
+use Test::More;
+use TestScim;
+
+my $stack = TestScim->start;
+my ($true, $false) = (JSON::PP::true, JSON::PP::false);
+my $user_schema = TestScim::core_schema('User');
+my $enterprise =
+    'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User';
+my %name_of;
+
+sub make {
+    my ($name, %attributes) = @_;
+    my $id = $stack->must('scim', 'POST', '/Users', { schemas =>
+        [$user_schema], userName => $name, %attributes })->{id};
+    $name_of{$id} = $name;
+    return $id;
+}
+
+
+# Who a query finds, in the order of the answer.
+sub names {
+    my ($query, $path) = @_;
+    my $answer = $stack->answers($query, 200, 'GET', ($path // '/Users')
+        . "?$query");
+    return join ' ', map { $name_of{ $_->{id} } // $_->{id} }
+        @{ $answer->{json}{Resources} // [] };
+}
+
+
+sub finds {
+    my ($filter, $expected) = @_;
+    is(join(' ', sort split ' ', names('count=100&filter='
+        . TestScim::escape($filter))), $expected, "... finds $expected");
+}
+
+
+sub bad_filter {
+    my ($filter) = @_;
+    return $stack->answers('refused: ' . substr($filter, 0, 60), 400,
+        ['invalidFilter'], 'GET', '/Users?filter='
+        . TestScim::escape($filter));
+}
+
+
+my $ann = make('ann', title => 'Lead', externalId => 'abc', name => {
+    familyName => 'Zimmer', givenName => 'Ann' }, emails => [
+    { value => 'ann@x', type => 'home' }, { value => 'ann@work',
+    type => 'work', primary => $true } ], $enterprise => {
+    department => 'D', manager => { value => 'boss' } });
+my $bob = make('Bob', name => { familyName => 'adams' }, active => $false,
+    emails => [ { value => 'bob@x', type => 'work' } ], nickName => 'B');
+my $cid = make('cid', title => 'Chief', externalId => 'ABC',
+    name => { familyName => 'Miller' }, phoneNumbers => [ { value =>
+    '+49 1', type => 'mobile' } ]);
+my $dee = make("d\x{e9}e \"q\" \\ \x{1f600}", title => 'lead');
+$name_of{$dee} = 'dee';
+my $group = $stack->group('Team', $ann, $bob);
+
+# equality and the spellings of it
+finds('userName eq "ANN"', 'ann');
+finds('externalId eq "abc"', 'ann');
+finds('externalId eq "ABC"', 'cid');
+finds('userName eq "nobody"', '');
+finds("id eq \"$ann\"", 'ann');
+for my $raw ('userName+eq+%22ann%22', 'userName%20eq%20"ann"',
+    'userName%20Eq%20%22ann%22', 'userName%20eq%20ann',
+    'userName%20eq%22ann%22', 'userName%20eq%20%27ann%27',
+    '%20userName%20%20eq%20%22ann%22%20', 'USERNAME%20EQ%20%22ann%22',
+    "$user_schema:userName%20eq%20%22ann%22")
+{
+    is(names("filter=$raw"), 'ann', '... finds ann');
+}
+my $empty = $stack->must('scim', 'GET', '/Groups?filter='
+    . TestScim::escape('displayName eq "none"'));
+is_deeply([ @$empty{qw(totalResults Resources)} ], [ 0, [] ],
+    'a list of none is one, with Resources');
+
+# the grammar
+finds('title pr', 'ann cid dee');
+finds($_, 'Bob') for 'not (title pr)', 'not(title pr)', 'NOT (title pr)';
+finds('title eq "lead"', 'ann dee');
+finds('title ne "lead"', 'Bob cid');
+finds('userName co "N"', 'ann');
+finds('userName sw "B"', 'Bob');
+finds('userName ew "d"', 'cid');
+finds('userName gt "bob"', 'cid dee');
+finds('userName ge "bob" and userName lt "d"', 'Bob cid');
+finds('userName le "bob"', 'Bob ann');
+finds('title eq "Chief" or title eq "Lead" and userName eq "dee"', 'cid');
+finds('(title eq "Chief" or title eq "Lead") and userName eq "ann"', 'ann');
+finds('not (title eq "Chief" or title eq "Lead")', 'Bob');
+finds('emails[type eq "work" and value co "@x"]', 'Bob');
+finds('emails.type eq "work" and emails.value co "@x"', 'Bob ann');
+finds('emails co "@x"', 'Bob ann');
+finds('emails.value co "@x"', 'Bob ann');
+finds('emails[type eq "work"].value eq "bob@x"', 'Bob');
+finds('emails[primary eq true]', 'ann');
+finds("$enterprise:department eq \"D\"", 'ann');
+finds("\U$enterprise\E:manager.value eq \"boss\"", 'ann');
+finds("$user_schema:userName sw \"A\"", 'ann');
+finds('name.familyName eq "adams"', 'Bob');
+finds('active eq true', 'ann cid dee');
+finds('active eq "True"', 'ann cid dee');
+finds('active eq False', 'Bob');
+finds('phoneNumbers pr', 'cid');
+finds("schemas eq \"$enterprise\"", 'ann');
+finds('nickName eq null', 'ann cid dee');
+finds('meta.resourceType eq "User"', 'Bob ann cid dee');
+finds('meta.created gt "2020-01-01T00:00:00Z"', 'Bob ann cid dee');
+finds('meta.lastModified lt "2020-01-01T00:00:00Z"', '');
+finds('meta.created gt 2020-01-01', 'Bob ann cid dee');
+my $created = $stack->must('scim', 'GET', "/Users/$ann")->{meta}{created};
+finds("meta.created eq \"$created\"", 'ann');
+(my $shifted = $created) =~ s/Z$/+00:00/;
+finds("meta.created eq \"$shifted\"", 'ann');
+finds("groups.value eq \"$group\"", 'Bob ann');
+finds("groups[value eq \"$group\"] and active eq true", 'ann');
+finds("userName eq \"d\x{c9}E \\\"q\\\" \\\\ \x{1f600}\"", 'dee');
+finds('userName co "\u00e9e"', 'dee');
+is(names('filter=' . TestScim::escape("members.value eq \"$ann\""),
+    '/Groups'), $group, '... finds the group');
+is(names('filter=' . TestScim::escape("members[value eq \"$cid\"]"),
+    '/Groups'), '', '... finds none');
+is(names('filter=' . TestScim::escape('displayName sw "te"'), '/Groups'),
+    $group, '... finds the group');
+
+# what is refused
+bad_filter($_) for 'userName regex "x"', 'userName eq', '(userName eq "a"',
+    'userName eq "a" garbage', '', 'shoeSize eq 44', 'password eq "x"',
+    'active gt true', 'active eq "yes"', 'userName eq "a" and', 'and',
+    'emails[type eq "work"', 'userName eq "a', 'not userName eq "a"',
+    'userName eq "\x"', 'meta.created gt "yesterday"', '((((',
+    '(' x 900 . 'title pr' . ')' x 900, 'userName%20eq%20"a"';
+$stack->answers('a filter too deep', 400, ['invalidFilter'], 'POST',
+    '/Users/.search', { schemas =>
+    ['urn:ietf:params:scim:api:messages:2.0:SearchRequest'], filter => $_ })
+    for '(' x 10000 . 'title pr' . ')' x 10000, 'title eq "a" or ' x 3000
+    . 'title pr', 'not (' x 5000 . 'title pr' . ')' x 5000;
+like(bad_filter('userName eq "a" nonsense')->{json}{detail},
+    qr/(?:position|offset|character|at) ?\d+/, 'the position is said');
+
+# pages
+sub page {
+    my ($query) = @_;
+    my $list = $stack->answers("?$query", 200, 'GET', "/Users?$query")
+        ->{json};
+    return join ' ', map { $_ // '-' } @$list{qw(totalResults startIndex
+        itemsPerPage)}, scalar @{ $list->{Resources} // [] };
+}
+is(page('count=2'), '4 1 2 2', '... a page');
+is(page('startIndex=4&count=2'), '4 4 1 1', '... the last one, short');
+is(page('count=0'), '4 1 0 0', '... the total alone');
+is(page('count=-1'), '4 1 0 0', '... the same');
+is(page("startIndex=$_&count=1"), '4 1 1 1', '... from the first')
+    for 0, -5;
+is(page('startIndex=99'), '4 99 0 0', '... beyond the end');
+like(page('count=999999'), qr/^4 1 4 4$/, '... capped');
+like(page('count='), qr/^4 1 4 4$/, '... the default');
+is(page('unknown=1'), '4 1 4 4', '... ignored');
+is(names('count=100'), 'ann Bob cid dee', 'in the order of creation');
+$stack->answers($_, 400, ['invalidValue'], 'GET', "/Users?$_")
+    for 'count=abc', 'startIndex=x', 'count=1&count=2',
+    'filter=title%20pr&filter=userName%20pr';
+like($stack->scim('GET', '/Users?count=1')->{content},
+    qr/"totalResults":4,/, 'numbers are numbers');
+
+# projection
+sub keys_of {
+    my ($query) = @_;
+    my $user = $stack->answers("?$query", 200, 'GET', "/Users/$ann?$query")
+        ->{json};
+    return join ' ', sort keys %$user;
+}
+is(keys_of('attributes=userName'), 'id schemas userName', '... just these');
+is(keys_of('attributes=USERNAME'), 'id schemas userName', '... in any case');
+is(keys_of('attributes=name.givenName'), 'id name schemas', '... a part');
+is_deeply($stack->must('scim', 'GET', "/Users/$ann?attributes=name.givenName")
+    ->{name}, { givenName => 'Ann' }, '... and no more of it');
+is(keys_of("attributes=$enterprise:department"), "id schemas $enterprise",
+    '... of an extension');
+is_deeply($stack->must('scim', 'GET', "/Users/$ann?attributes="
+    . "$enterprise:department")->{$enterprise}, { department => 'D' },
+    '... and no more of it');
+is(keys_of('attributes=password'), 'id schemas', '... never a password');
+like(keys_of('excludedAttributes=id,emails,meta'),
+    qr/^active externalId groups id name schemas title $enterprise|^active /,
+    '... without these');
+unlike(keys_of('excludedAttributes=emails'), qr/emails/, '... gone');
+like(keys_of('excludedAttributes=id'), qr/\bid\b/, '... id always');
+$stack->answers('both at once', 400, ['invalidValue'], 'GET',
+    "/Users/$ann?attributes=userName&excludedAttributes=name");
+is_deeply([ map { join ' ', sort keys %$_ } @{ $stack->must('scim', 'GET',
+    '/Users?attributes=userName&count=2')->{Resources} } ],
+    [ ('id schemas userName') x 2 ], 'in lists, too');
+is(join(' ', sort keys %{ $stack->must('scim', 'POST',
+    '/Users?attributes=userName', { schemas => [$user_schema],
+    userName => 'eve', title => 'x' }) }), 'id schemas userName',
+    'in the answer to POST, too');
+my ($eve) = map { $_->{id} } @{ $stack->must('scim', 'GET',
+    '/Users?filter=userName%20eq%20eve')->{Resources} };
+is(join(' ', sort keys %{ $stack->must('scim', 'PATCH',
+    "/Users/$eve?attributes=title", TestScim::patch_body({ op => 'replace',
+    path => 'title', value => 'y' })) }), 'id schemas title',
+    '... and to PATCH');
+is(join(' ', sort keys %{ $stack->must('scim', 'PUT',
+    "/Users/$eve?excludedAttributes=meta,title", { schemas => [$user_schema],
+    userName => 'eve', title => 'z' }) }), 'active id schemas userName',
+    '... and to PUT');
+$stack->must('scim', 'DELETE', "/Users/$eve");
+
+$stack->done;
