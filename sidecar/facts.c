@@ -181,6 +181,16 @@ read_sources(reader_t *reader, plan_facts_t *facts)
 }
 
 
+static hold_state_t
+read_hold(const char *word)
+{
+    return strcmp(word, "open") == 0   ? HOLD_OPEN
+        : strcmp(word, "approved") == 0 ? HOLD_APPROVED
+        : strcmp(word, "rejected") == 0 ? HOLD_REJECTED
+                                        : HOLD_NONE;
+}
+
+
 static void
 read_grant(reader_t *reader, plan_grant_t *grant)
 {
@@ -202,6 +212,9 @@ read_grant(reader_t *reader, plan_grant_t *grant)
     grant->lost_at = strtoll(field[GRANT_FIELD_LOST_AT], NULL, 10);
     grant->before = grant_state_parse(field[GRANT_FIELD_BEFORE]);
     grant->replan = strcmp(field[GRANT_FIELD_REPLAN], "1") == 0;
+    grant->kept = field[GRANT_FIELD_KEPT];
+    grant->held_leaver = strcmp(field[GRANT_FIELD_HELD_AS], "leaver") == 0;
+    grant->hold = read_hold(next_text(reader, NULL));
     grant->task_kind = next_text(reader, NULL);
     grant->task_state = next_text(reader, NULL);
     grant->task_attempts = strtoll(next_text(reader, NULL), NULL, 10);
@@ -237,6 +250,8 @@ read_apps(reader_t *reader, plan_facts_t *facts)
         scim_app_t *app = &memory->apps[memory->app_count];
 
         apps[i].id = next_text(reader, NULL);
+        apps[i].seat = strcmp(next_text(reader, NULL), "1") == 0;
+        apps[i].last_owner = strcmp(next_text(reader, NULL), "1") == 0;
         record = next_text(reader, &len);
         if (len == 0) {
             continue; /* deleted */
@@ -274,6 +289,7 @@ facts_read(const redisReply *reply)
         redis_reply_text(reply, 2));
     record = next_text(&reader, &len);
     person_read(record, len, &memory->person);
+    facts->plan.exists = len > 0;
     facts->plan.active = memory->person.active;
     facts->plan.email = memory->person.email;
     facts->plan.user_name = memory->person.user_name;

@@ -33,13 +33,13 @@ typedef struct {
 void person_read(const char *record, size_t len, person_t *person);
 
 /* The grant fields of `facts` and `task_claim`, in their order. */
-#define GRANT_FIELD_COUNT 13
+#define GRANT_FIELD_COUNT 15
 enum {
     GRANT_FIELD_STATE, GRANT_FIELD_ROLE, GRANT_FIELD_ACCESS_ROLE,
     GRANT_FIELD_APPLIED_ROLE, GRANT_FIELD_SOURCES, GRANT_FIELD_MEMBER_ID,
     GRANT_FIELD_EMAIL, GRANT_FIELD_USER_NAME, GRANT_FIELD_V,
     GRANT_FIELD_TASK, GRANT_FIELD_LOST_AT, GRANT_FIELD_BEFORE,
-    GRANT_FIELD_REPLAN
+    GRANT_FIELD_REPLAN, GRANT_FIELD_KEPT, GRANT_FIELD_HELD_AS
 };
 
 #endif

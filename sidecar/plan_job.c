@@ -74,6 +74,15 @@ on_committed(void *data, const redisReply *reply)
 
     if (redis_reply_ok(reply)) {
         start_tasks(job);
+        if (strcmp(redis_reply_text(reply, 1), "1") == 0) {
+            engine_wake_dirty(job->engine, job->shard, 0);
+        }
+        if (reply->elements > 4) {
+            log_error("workspace %s, app %s: %s; further removals wait in "
+                "hold %s until somebody approves or rejects it",
+                job->workspace, redis_reply_text(reply, 2),
+                redis_reply_text(reply, 4), redis_reply_text(reply, 3));
+        }
         job_end(job);
         return;
     }
@@ -95,6 +104,8 @@ static void
 add_change(redis_call_t *call, job_t *job, size_t i, char *lost_at)
 {
     plan_change_t *change = &job->plan.changes[i];
+    static const char *const actions[] = { "keep", "new", "manual", "drop" };
+    static const char *const guards[] = { "", "loss", "leaver" };
 
     redis_call_text(call, change->app);
     redis_call_text(call, grant_state_name(change->state));
@@ -110,11 +121,12 @@ add_change(redis_call_t *call, job_t *job, size_t i, char *lost_at)
     }
     redis_call_text(call, grant_state_name(change->before));
     redis_call_text(call, change->replan ? "1" : "");
-    redis_call_text(call, change->action == TASK_NEW ? "new"
-        : change->action == TASK_DROP                ? "drop"
-                                                     : "keep");
+    redis_call_text(call, change->kept);
+    redis_call_text(call, guards[change->guard]);
+    redis_call_text(call, actions[change->action]);
     redis_call_text(call, job->task_ids[i]);
     redis_call_text(call, change->kind);
+    redis_call_text(call, change->unknown ? "1" : "0");
     redis_call_text(call, change->why);
 }
 

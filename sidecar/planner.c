@@ -2,11 +2,24 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-#include "scim_json.h"
+#include "desire.h"
 
-#define SOURCES_MAX (1 << 20)
-
+/*
+ * What happens to a grant.  A removal that was not sent yet is taken back; a
+ * sent one runs its course, `replan` makes an invite follow it.
+ *
+ *                 wanted                           not wanted (after settling)
+ *   none, removed  -> pending, waitlisted          -
+ *   waitlisted     -> pending when a seat is free  -> removed
+ *   pending        (the invite takes the role)     -> removed, or as below
+ *   invited, accepted, connected, expired, failed, manual
+ *                  role task, or remove and invite -> removing, held
+ *   removing       taken back, or replan           (goes on)
+ *   held           -> what it was before           approved: -> removing
+ *                                                  rejected: -> as before
+ */
 static const char *const state_names[] = {
     [GRANT_NONE] = "", [GRANT_PENDING] = "pending",
     [GRANT_INVITED] = "invited", [GRANT_ACCEPTED] = "accepted",
@@ -16,13 +29,22 @@ static const char *const state_names[] = {
     [GRANT_FAILED] = "failed", [GRANT_EXPIRED] = "expired"
 };
 
-/* What one person should have in one app. */
+static const plan_grant_t nothing = {
+    .access_role = "", .applied_role = "", .sources = "", .member_id = "",
+    .email = "", .user_name = "", .task = "", .task_kind = "",
+    .task_state = "", .kept = ""
+};
+
+/* One app's step: what is, what should be, what comes out. */
 typedef struct {
-    bool           wanted;
-    bool           owner;
-    const char    *access_role;
-    scim_buffer_t  sources; /* JSON array */
-} desired_t;
+    const plan_facts_t *facts;
+    const plan_app_t   *app;
+    const plan_grant_t *stored;
+    plan_grant_t        grant; /* a copy that moves on */
+    desire_t            desire;
+    plan_change_t       change;
+    int64_t             recheck_at;
+} step_t;
 
 
 grant_state_t
@@ -55,6 +77,8 @@ plan_free(plan_t *plan)
 }
 
 
+/* ---- what is ---- */
+
 static const plan_grant_t *
 grant_of(const plan_facts_t *facts, const char *app)
 {
@@ -63,97 +87,7 @@ grant_of(const plan_facts_t *facts, const char *app)
             return &facts->grants[i];
         }
     }
-    return NULL;
-}
-
-
-static void
-append_source(desired_t *desired, const plan_source_t *source,
-    const char *access_role)
-{
-    size_t kind = strcspn(source->subject, ":");
-
-    scim_buffer_append_text(&desired->sources,
-        desired->sources.len > 1 ? ",{\"type\":\"" : "{\"type\":\"");
-    scim_buffer_append(&desired->sources, source->subject, kind);
-    scim_buffer_append_text(&desired->sources, "\",\"id\":\"");
-    scim_buffer_append_text(&desired->sources, source->subject + kind + 1);
-    scim_buffer_append_text(&desired->sources, source->owner
-            ? "\",\"role\":\"owner\",\"accessRole\":"
-            : "\",\"role\":\"collaborator\",\"accessRole\":");
-    scim_json_write_string(access_role, strlen(access_role),
-        &desired->sources);
-    scim_buffer_append_char(&desired->sources, '}');
-}
-
-
-/* The strongest source decides: owner beats collaborator, then the app's
- * own order of access roles. */
-static void
-desire(const plan_facts_t *facts, const plan_app_t *app, desired_t *desired)
-{
-    memset(desired, 0, sizeof(*desired));
-    scim_buffer_init(&desired->sources, SOURCES_MAX);
-    scim_buffer_append_char(&desired->sources, '[');
-    for (size_t i = 0; app->app && i < facts->source_count; i++) {
-        const plan_source_t *source = &facts->sources[i];
-        const char          *role = source->access_role;
-
-        if (strcmp(source->app, app->id) != 0) {
-            continue;
-        }
-        if (scim_app_access_rank(app->app, role) < 0) {
-            role = app->app->default_access_role;
-        }
-        if (!desired->wanted
-            || scim_app_access_rank(app->app, role)
-                > scim_app_access_rank(app->app, desired->access_role))
-        {
-            desired->access_role = role;
-        }
-        desired->owner = desired->owner || source->owner;
-        desired->wanted = true;
-        append_source(desired, source, role);
-    }
-    scim_buffer_append_char(&desired->sources, ']');
-    desired->wanted = desired->wanted && facts->active;
-}
-
-
-static plan_change_t *
-add_change(plan_t *plan, const plan_grant_t *grant, const plan_app_t *app,
-    desired_t *desired)
-{
-    plan_change_t *change, *changes = realloc(plan->changes,
-        (plan->count + 1) * sizeof(*changes));
-
-    if (changes == NULL) {
-        plan->failed = true;
-        return NULL;
-    }
-    plan->changes = changes;
-    change = &changes[plan->count];
-    memset(change, 0, sizeof(*change));
-    change->app = app->id;
-    change->email = change->user_name = change->kind = change->why = "";
-    change->access_role = desired->wanted ? desired->access_role
-        : grant                           ? grant->access_role
-                                          : "";
-    change->owner = desired->wanted ? desired->owner
-                                    : grant && grant->owner;
-    change->sources = scim_buffer_take(&desired->sources, NULL);
-    if (change->sources == NULL) {
-        plan->failed = true;
-        return NULL;
-    }
-    if (grant) {
-        change->state = grant->state;
-        change->lost_at = grant->lost_at;
-        change->before = grant->before;
-        change->replan = grant->replan;
-    }
-    plan->count++;
-    return change;
+    return &nothing;
 }
 
 
@@ -180,259 +114,511 @@ may_have_effect(const plan_grant_t *grant)
 }
 
 
+static bool
+is_member(grant_state_t state)
+{
+    return state == GRANT_INVITED || state == GRANT_ACCEPTED
+        || state == GRANT_CONNECTED;
+}
+
+
 /* Does the app hold, or may it hold, an account or an invite? */
 static bool
 is_in_app(const plan_grant_t *grant)
 {
     return grant->member_id[0] || grant->applied_role[0]
+        || grant->state == GRANT_HELD || grant->state == GRANT_REMOVING
         || (has_task(grant, "invite") && may_have_effect(grant));
 }
 
 
+/* A state that can be gone back to; NONE = the invite may never have come. */
+static grant_state_t
+former(const plan_grant_t *grant)
+{
+    return is_member(grant->before) || grant->before == GRANT_EXPIRED
+        ? grant->before : GRANT_NONE;
+}
+
+
+/* Where the person stood before what is going on; NONE = not known to be
+ * in the app. */
+static grant_state_t
+origin(const plan_grant_t *grant)
+{
+    switch (grant->state) {
+    case GRANT_PENDING:
+        return GRANT_NONE;
+    case GRANT_REMOVING:
+    case GRANT_HELD:
+        return former(grant);
+    case GRANT_FAILED:
+    case GRANT_MANUAL:
+        if (has_task(grant, "invite") || has_task(grant, "remove")) {
+            return former(grant);
+        }
+        return is_member(grant->before) ? grant->before : GRANT_INVITED;
+    default:
+        return grant->state;
+    }
+}
+
+
+/* People whom no rule removes: a person has to. */
+static const char *
+protection(const step_t *step)
+{
+    const char *account = json_string_value(
+        json_object_get(step->app->app->connector, "account"));
+
+    if (account && (strcasecmp(account, step->grant.email) == 0
+                    || strcmp(account, step->grant.member_id) == 0))
+    {
+        return "the connector runs as this account: a person must remove it";
+    }
+    return step->app->last_owner
+        ? "the app's last owner: a person must remove them" : NULL;
+}
+
+
+/* ---- what comes out ---- */
+
 static void
-start_task(plan_change_t *change, grant_state_t state, const char *kind,
+start_task(step_t *step, grant_state_t state, const char *kind,
     const char *why)
 {
-    change->state = state;
-    change->action = TASK_NEW;
-    change->kind = kind;
-    change->why = why;
+    step->change.state = step->grant.state = state;
+    step->change.action = TASK_NEW;
+    step->change.kind = kind;
+    step->change.why = why;
 }
 
 
 static void
-invite(const plan_facts_t *facts, plan_change_t *change, const char *why)
+invite(step_t *step, bool unknown, const char *why)
 {
-    change->email = facts->email;
-    change->user_name = facts->user_name;
-    change->lost_at = 0;
-    change->replan = false;
-    change->before = GRANT_NONE;
-    start_task(change, GRANT_PENDING, "invite", why);
+    step->change.email = step->facts->email;
+    step->change.user_name = step->facts->user_name;
+    step->change.replan = false;
+    step->change.before = GRANT_NONE;
+    step->change.unknown = unknown;
+    start_task(step, GRANT_PENDING, "invite", why);
 }
 
 
-/* A removal that was not sent yet is taken back; a sent one runs its course
- * and is followed by an invite. */
 static void
-take_back(const plan_grant_t *grant, plan_change_t *change)
+join(step_t *step, const char *why)
 {
-    if (grant->task_attempts == 0 || (!is_running(grant)
-            && !grant->task_unknown))
-    {
-        change->state = grant->before == GRANT_NONE ? GRANT_INVITED
-                                                    : grant->before;
-        change->before = GRANT_NONE;
-        change->action = TASK_DROP;
-        change->why = "wanted again before the removal was sent";
-        if (strcmp(grant->applied_role, change->access_role) != 0) {
-            start_task(change, change->state, "role",
-                "wanted again, with another role");
-        }
+    if (step->app->seat) {
+        invite(step, false, why);
     } else {
-        change->replan = true;
+        step->change.state = GRANT_WAITLISTED;
+        step->change.why = "no seat is free";
     }
+}
+
+
+/* The open task is not needed any more. */
+static void
+drop_task(step_t *step)
+{
+    if (step->grant.task[0]) {
+        step->grant.task = "";
+        step->change.action = TASK_DROP;
+    }
+}
+
+
+/* Back to a former state, without an open task. */
+static void
+restore(step_t *step, grant_state_t state, const char *why)
+{
+    drop_task(step);
+    step->change.replan = false;
+    step->change.before = GRANT_NONE;
+    step->change.state = step->grant.state = state;
+    step->change.why = why;
 }
 
 
 static void
-change_role(const plan_grant_t *grant, plan_change_t *change)
+leave_hold(step_t *step, const char *why)
 {
-    if (is_running(grant)) {
-        change->replan = true; /* after the call that runs */
-        return;
-    }
-    switch (grant->state) {
-    case GRANT_INVITED:
-    case GRANT_ACCEPTED:
-    case GRANT_CONNECTED:
-        if (strcmp(grant->applied_role, change->access_role) != 0) {
-            start_task(change, grant->state, "role", "access role changed");
-        } else if (has_task(grant, "role")) {
-            change->action = TASK_DROP;
-        }
-        break;
-    default:
-        break; /* the invite to come takes the role from the grant */
-    }
-}
+    grant_state_t state = former(&step->grant);
 
-
-static bool
-same_wish(const plan_grant_t *grant, const desired_t *desired)
-{
-    return grant->owner == desired->owner
-        && strcmp(grant->access_role, desired->access_role) == 0
-        && strcmp(grant->sources, desired->sources.data) == 0
-        && grant->lost_at == 0;
-}
-
-
-static bool
-is_gone(const plan_grant_t *grant)
-{
-    return grant == NULL || grant->state == GRANT_NONE
-        || grant->state == GRANT_REMOVED || grant->state == GRANT_EXPIRED;
-}
-
-
-/* Is there more to do than to note sources and role? */
-static bool
-role_due(const plan_grant_t *grant, const desired_t *desired)
-{
-    bool in = grant->state == GRANT_INVITED || grant->state == GRANT_ACCEPTED
-        || grant->state == GRANT_CONNECTED;
-
-    return in && strcmp(grant->applied_role, desired->access_role) != 0
-        && grant->task[0] == '\0';
-}
-
-
-static void
-plan_wanted(const plan_facts_t *facts, const plan_app_t *app,
-    const plan_grant_t *grant, desired_t *desired, plan_t *plan)
-{
-    plan_change_t *change;
-
-    if (is_gone(grant)) {
-        change = add_change(plan, grant, app, desired);
-        if (change) {
-            invite(facts, change, "joined");
-        }
-        return;
-    }
-    if (grant->state != GRANT_REMOVING && same_wish(grant, desired)
-        && !role_due(grant, desired)
-        && !(grant->state == GRANT_FAILED && has_task(grant, "remove")))
-    {
-        return;
-    }
-    if (grant->state == GRANT_REMOVING && grant->replan) {
-        return; /* already noted */
-    }
-    change = add_change(plan, grant, app, desired);
-    if (change == NULL) {
-        return;
-    }
-    change->lost_at = 0;
-    if (has_task(grant, "remove")) {
-        take_back(grant, change);
-    } else {
-        change_role(grant, change);
-    }
+    restore(step, state == GRANT_NONE ? GRANT_INVITED : state, why);
 }
 
 
 /* The app never had the person, or it is gone itself: nothing to call. */
 static void
-forget_grant(plan_change_t *change, const char *why)
+forget(step_t *step, const char *why)
 {
-    change->state = GRANT_REMOVED;
-    change->action = TASK_DROP;
-    change->lost_at = 0;
-    change->replan = false;
-    change->why = why;
+    restore(step, GRANT_REMOVED, why);
+    step->change.lost_at = 0;
 }
 
 
 static void
-remove_grant(const plan_grant_t *grant, plan_change_t *change,
-    const char *why)
+remove_member(step_t *step, plan_guard_t guard, const char *why)
 {
-    change->lost_at = 0;
-    if (is_running(grant)) {
-        change->replan = true; /* its outcome decides what to take back */
-        return;
-    }
-    if (!is_in_app(grant)) {
-        forget_grant(change, why);
-        return;
-    }
-    change->before = grant->state == GRANT_PENDING ? GRANT_NONE
-                                                   : grant->state;
-    start_task(change, GRANT_REMOVING, "remove", why);
+    step->change.before = origin(&step->grant);
+    step->change.replan = false;
+    step->change.guard = guard;
+    start_task(step, GRANT_REMOVING, "remove", why);
 }
 
 
-/* Until when a loss may still turn out to be a move; 0 = it is over. */
-static int64_t
-settles_at(const plan_facts_t *facts, const plan_app_t *app,
-    const plan_grant_t *grant)
+/* ---- wanted ---- */
+
+static bool
+connector_has(const step_t *step, const char *verb)
 {
-    int64_t lost_at = grant->lost_at ? grant->lost_at : facts->now;
-    int64_t end = lost_at + app->app->settle_ms;
+    return json_object_get(step->app->app->connector, verb) != NULL;
+}
+
+
+/*
+ * An invite still pending is withdrawn and sent again with the new role where
+ * the app can withdraw, and so is a membership whose role cannot be changed.
+ */
+static bool
+must_reissue(const step_t *step)
+{
+    const char *type = json_string_value(
+        json_object_get(step->app->app->connector, "type"));
+
+    if (type == NULL || strcmp(type, "http") != 0 || protection(step)) {
+        return false;
+    }
+    return (step->grant.state == GRANT_INVITED
+               && connector_has(step, "cancel"))
+        || (!connector_has(step, "role") && connector_has(step, "remove"));
+}
+
+
+static bool
+role_is_applied(const step_t *step)
+{
+    return strcmp(step->grant.applied_role, step->change.access_role) == 0;
+}
+
+
+static bool
+wish_changed(const step_t *step)
+{
+    return step->grant.owner != step->change.owner
+        || strcmp(step->grant.access_role, step->change.access_role) != 0;
+}
+
+
+/* A member gets the access role of the wish.  An open task reads the wish
+ * when it runs. */
+static void
+fit_role(step_t *step)
+{
+    if (is_running(&step->grant)) {
+        step->change.replan = step->change.replan || wish_changed(step);
+    } else if (role_is_applied(step)) {
+        if (!may_have_effect(&step->grant)) {
+            drop_task(step);
+        }
+    } else if (step->grant.task[0]) {
+        return;
+    } else if (must_reissue(step)) {
+        remove_member(step, GUARD_NONE, "to be invited with another role");
+        step->change.replan = true;
+    } else {
+        start_task(step, step->grant.state, "role", "access role changed");
+    }
+}
+
+
+/* A role change that failed, or that a person is to make. */
+static void
+fit_failed_role(step_t *step)
+{
+    bool settled = role_is_applied(step) && !may_have_effect(&step->grant);
+
+    if (settled || (step->grant.state == GRANT_FAILED && wish_changed(step))) {
+        restore(step, origin(&step->grant), "access role changed");
+        fit_role(step);
+    }
+}
+
+
+static void
+take_back(step_t *step)
+{
+    bool reissue = step->stored->replan && !role_is_applied(step);
+
+    if (may_have_effect(&step->grant)) {
+        step->change.replan = true;
+        return;
+    }
+    if (reissue) {
+        return; /* the invite to come takes the role of the wish */
+    }
+    if (former(&step->grant) == GRANT_NONE) {
+        invite(step, true, "wanted again before the removal was sent");
+        return;
+    }
+    restore(step, former(&step->grant),
+        "wanted again before the removal was sent");
+    if (is_member(step->grant.state)) {
+        fit_role(step);
+    }
+}
+
+
+static void
+plan_wanted(step_t *step)
+{
+    step->change.owner = step->desire.owner;
+    step->change.access_role = step->desire.access_role;
+    step->change.lost_at = 0;
+    step->change.kept = "";
+    if (has_task(&step->grant, "remove")
+        || step->grant.state == GRANT_REMOVING)
+    {
+        take_back(step);
+        return;
+    }
+    switch (step->grant.state) {
+    case GRANT_NONE:
+    case GRANT_REMOVED:
+        join(step, "joined");
+        break;
+    case GRANT_WAITLISTED:
+        join(step, "a seat is free");
+        break;
+    case GRANT_PENDING:
+        if (step->grant.task[0] == '\0') {
+            invite(step, false, "invited again");
+        } else if (is_running(&step->grant) && wish_changed(step)) {
+            step->change.replan = true;
+        }
+        break;
+    case GRANT_HELD:
+        leave_hold(step, "wanted again");
+        if (is_member(step->grant.state)) {
+            fit_role(step);
+        }
+        break;
+    case GRANT_FAILED:
+    case GRANT_MANUAL:
+        if (has_task(&step->grant, "role")) {
+            fit_failed_role(step);
+        }
+        break;
+    case GRANT_EXPIRED:
+        break; /* nobody is asked again without end: an operator re-sends */
+    default:
+        fit_role(step);
+    }
+}
+
+
+/* ---- not wanted ---- */
+
+/* Which loss it is: a rejected hold keeps people until that changes. */
+static const char *
+loss_of(const plan_facts_t *facts)
+{
+    return !facts->exists ? "deleted" : !facts->active ? "inactive"
+                                                       : "unshared";
+}
+
+
+static const char *
+why_lost(const step_t *step)
+{
+    return step->facts->active ? "no share left" : "left the company";
+}
+
+
+static void
+end_access(step_t *step, plan_guard_t guard, const char *why)
+{
+    const char *protected;
+
+    step->change.lost_at = 0;
+    if (!is_in_app(&step->grant)) {
+        forget(step, why);
+        return;
+    }
+    protected = protection(step);
+    remove_member(step, protected ? GUARD_NONE : guard,
+        protected ? protected : why);
+    if (protected) {
+        step->change.state = GRANT_MANUAL;
+        step->change.action = TASK_MANUAL;
+    }
+}
+
+
+static void
+plan_held(step_t *step, plan_guard_t guard)
+{
+    switch (step->grant.hold) {
+    case HOLD_APPROVED:
+        end_access(step, GUARD_NONE, "the held removal was approved");
+        break;
+    case HOLD_REJECTED:
+        leave_hold(step, "the held removal was rejected");
+        step->change.kept = loss_of(step->facts);
+        break;
+    case HOLD_OPEN:
+        /* who has left the company does not wait for others' removals */
+        if (guard == GUARD_LEAVER && !step->grant.held_leaver) {
+            end_access(step, guard, why_lost(step));
+        }
+        break;
+    default:
+        end_access(step, guard, why_lost(step));
+    }
+}
+
+
+/* May the loss still turn out to be a move?  Then it is looked at later. */
+static bool
+is_settling(step_t *step)
+{
+    const plan_facts_t *facts = step->facts;
+    int64_t lost_at = step->grant.lost_at ? step->grant.lost_at : facts->now;
+    int64_t end = lost_at + step->app->app->settle_ms;
 
     if (!facts->active || end <= facts->now) {
-        return 0;
+        return false;
     }
-    return end;
+    step->change.lost_at = lost_at;
+    step->recheck_at = end;
+    return true;
 }
 
 
 static void
-plan_unwanted(const plan_facts_t *facts, const plan_app_t *app,
-    const plan_grant_t *grant, desired_t *desired, plan_t *plan)
+plan_unwanted(step_t *step)
 {
-    int64_t        end;
-    plan_change_t *change;
+    plan_guard_t guard = step->facts->active ? GUARD_LOSS : GUARD_LEAVER;
 
-    if (is_gone(grant)
-        || (grant->state == GRANT_REMOVING && !grant->replan && app->app)
-        || (grant->state == GRANT_FAILED && has_task(grant, "remove")
-            && app->app)
-        || (grant->state == GRANT_MANUAL && has_task(grant, "remove")
-            && app->app))
-    {
+    if (strcmp(step->grant.kept, loss_of(step->facts)) == 0) {
         return;
     }
-    if (app->app == NULL) {
-        change = add_change(plan, grant, app, desired);
-        if (change) {
-            forget_grant(change, "the app was deleted here");
-        }
+    step->change.kept = "";
+    if (step->grant.state == GRANT_HELD) {
+        plan_held(step, guard);
+    } else if (has_task(&step->grant, "remove") && !step->grant.replan) {
+        step->change.lost_at = 0;
+    } else if (is_settling(step)) {
+        return;
+    } else if (has_task(&step->grant, "remove")) {
+        step->change.lost_at = 0;
+        step->change.replan = false; /* unwanted once more: it goes on */
+    } else if (is_running(&step->grant)) {
+        step->change.replan = true; /* its outcome says what to take back */
+    } else {
+        end_access(step, guard, why_lost(step));
+    }
+}
+
+
+/* ---- the plan ---- */
+
+static bool
+is_changed(const step_t *step)
+{
+    const plan_grant_t  *grant = step->stored;
+    const plan_change_t *change = &step->change;
+
+    return change->action != TASK_KEEP || change->state != grant->state
+        || change->owner != grant->owner
+        || strcmp(change->access_role, grant->access_role) != 0
+        || strcmp(step->desire.sources.data, grant->sources) != 0
+        || change->lost_at != grant->lost_at
+        || change->before != grant->before
+        || change->replan != grant->replan
+        || strcmp(change->kept, grant->kept) != 0;
+}
+
+
+static void
+add_change(plan_t *plan, step_t *step)
+{
+    plan_change_t *changes = realloc(plan->changes,
+        (plan->count + 1) * sizeof(*changes));
+
+    if (changes == NULL) {
+        plan->failed = true;
         return;
     }
-    end = settles_at(facts, app, grant);
-    if (end) {
-        if (plan->recheck_at == 0 || end < plan->recheck_at) {
-            plan->recheck_at = end;
+    plan->changes = changes;
+    step->change.sources = scim_buffer_take(&step->desire.sources, NULL);
+    changes[plan->count++] = step->change;
+}
+
+
+static void
+begin_step(step_t *step, const plan_facts_t *facts, const plan_app_t *app)
+{
+    const plan_grant_t *grant = grant_of(facts, app->id);
+
+    memset(step, 0, sizeof(*step));
+    step->facts = facts;
+    step->app = app;
+    step->stored = grant;
+    step->grant = *grant;
+    step->change.app = app->id;
+    step->change.state = grant->state;
+    step->change.owner = grant->owner;
+    step->change.access_role = grant->access_role;
+    step->change.lost_at = grant->lost_at;
+    step->change.before = grant->before;
+    step->change.replan = grant->replan;
+    step->change.kept = grant->kept;
+    step->change.email = step->change.user_name = "";
+    step->change.kind = step->change.why = "";
+    desire_make(facts, app, &step->desire);
+}
+
+
+static void
+plan_app(const plan_facts_t *facts, const plan_app_t *app, plan_t *plan)
+{
+    bool   gone;
+    step_t step;
+
+    begin_step(&step, facts, app);
+    gone = step.grant.state == GRANT_NONE
+        || step.grant.state == GRANT_REMOVED;
+    if (scim_buffer_failed(&step.desire.sources)) {
+        plan->failed = true;
+    } else if (step.desire.wanted || !gone) {
+        if (step.desire.wanted) {
+            plan_wanted(&step);
+        } else if (app->app == NULL) {
+            forget(&step, "the app was deleted here");
+        } else {
+            plan_unwanted(&step);
         }
-        if (grant->lost_at) {
-            return;
+        if (step.recheck_at && (plan->recheck_at == 0
+                                || step.recheck_at < plan->recheck_at))
+        {
+            plan->recheck_at = step.recheck_at;
         }
-    } else if (is_running(grant) && grant->replan) {
-        return;
+        if (is_changed(&step)) {
+            add_change(plan, &step);
+        }
     }
-    change = add_change(plan, grant, app, desired);
-    if (change && end) {
-        change->lost_at = facts->now;
-    } else if (change && grant->state == GRANT_REMOVING) {
-        change->replan = false; /* unwanted once more: it goes on */
-    } else if (change) {
-        remove_grant(grant, change, facts->active ? "no share left"
-                                                  : "left the company");
-    }
+    scim_buffer_free(&step.desire.sources);
 }
 
 
 void
 plan_make(const plan_facts_t *facts, plan_t *plan)
 {
-    desired_t desired;
-
     memset(plan, 0, sizeof(*plan));
     for (size_t i = 0; i < facts->app_count && !plan->failed; i++) {
-        const plan_app_t   *app = &facts->apps[i];
-        const plan_grant_t *grant = grant_of(facts, app->id);
-
-        desire(facts, app, &desired);
-        if (scim_buffer_failed(&desired.sources)) {
-            plan->failed = true;
-        } else if (desired.wanted) {
-            plan_wanted(facts, app, grant, &desired, plan);
-        } else {
-            plan_unwanted(facts, app, grant, &desired, plan);
-        }
-        scim_buffer_free(&desired.sources);
+        plan_app(facts, &facts->apps[i], plan);
     }
 }

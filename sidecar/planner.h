@@ -35,6 +35,14 @@ typedef struct {
     const char *access_role; /* "" = the app's default */
 } plan_source_t;
 
+/* How the hold of a held grant was decided. */
+typedef enum {
+    HOLD_NONE, /* not held, or the hold is no longer known */
+    HOLD_OPEN,
+    HOLD_APPROVED,
+    HOLD_REJECTED
+} hold_state_t;
+
 typedef struct {
     const char   *app;
     grant_state_t state;
@@ -51,16 +59,22 @@ typedef struct {
     long long     task_attempts;
     bool          task_unknown; /* a call may have taken effect */
     int64_t       lost_at;      /* ms, 0 = has sources */
-    grant_state_t before;       /* state before `removing` */
-    bool          replan;
+    grant_state_t before;       /* where `removing`, `held`, ... came from */
+    bool          replan;       /* planned again when its call has ended */
+    hold_state_t  hold;
+    bool          held_leaver;  /* held although a leaver: one of many */
+    const char   *kept; /* a rejected hold: the loss that does not count */
 } plan_grant_t;
 
 typedef struct {
     const char       *id;
-    const scim_app_t *app; /* NULL: the app was deleted */
+    const scim_app_t *app;  /* NULL: the app was deleted */
+    bool              seat; /* the person holds one, or one is free */
+    bool              last_owner; /* the person is the app's only owner */
 } plan_app_t;
 
 typedef struct {
+    bool                 exists;
     bool                 active; /* exists and may use anything */
     const char          *email;
     const char          *user_name;
@@ -73,7 +87,19 @@ typedef struct {
     int64_t              now; /* ms, Redis' clock */
 } plan_facts_t;
 
-typedef enum { TASK_KEEP, TASK_NEW, TASK_DROP } plan_action_t;
+typedef enum {
+    TASK_KEEP,
+    TASK_NEW,   /* instead of the one that is open */
+    TASK_MANUAL, /* the same, for a person to do */
+    TASK_DROP
+} plan_action_t;
+
+/* What the mass-removal guard counts a removal as. */
+typedef enum {
+    GUARD_NONE,  /* none: a re-issued invite, an approved removal */
+    GUARD_LOSS,  /* the last share was lost */
+    GUARD_LEAVER /* out of the company */
+} plan_guard_t;
 
 typedef struct {
     const char   *app;
@@ -87,6 +113,9 @@ typedef struct {
     bool          replan;
     plan_action_t action;
     const char   *kind; /* of the new task */
+    bool          unknown; /* of the new task */
+    plan_guard_t  guard;
+    const char   *kept;
     const char   *why;
 } plan_change_t;
 
@@ -97,7 +126,11 @@ typedef struct {
     bool           failed;     /* memory */
 } plan_t;
 
-/* The caller frees the plan with plan_free(). */
+/*
+ * The caller frees the plan with plan_free().  Planning again on what the
+ * changes made of the facts changes nothing; the order of sources, grants and
+ * apps does not matter.
+ */
 void plan_make(const plan_facts_t *facts, plan_t *plan);
 void plan_free(plan_t *plan);
 

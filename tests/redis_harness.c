@@ -15,6 +15,8 @@
 #include "scim_embedded.h"
 #include "scim_json.h"
 
+#define ADMIN_MOUNT "/admin/v1"
+
 
 /* ---- Redis ---- */
 
@@ -106,6 +108,8 @@ redis_harness_defaults(redis_harness_t *harness)
     harness->principal.role = SCIM_ROLE_SCIM;
     harness->principal.shard = HARNESS_SHARD;
     harness->now = 1700000000000;
+    harness->operator = harness->principal;
+    harness->operator.role = SCIM_ROLE_OWNER;
 }
 
 
@@ -297,14 +301,18 @@ harness_call_new(redis_harness_t *harness, scim_method_t method,
     call->text[1] = strdup(query ? query : "");
     call->text[2] = strdup(body ? body : "");
     request->method = method;
-    request->path = text_of(call->text[0]);
+    call->admin = strncmp(path, ADMIN_MOUNT, strlen(ADMIN_MOUNT)) == 0;
+    request->path = text_of(call->text[0]
+        + (call->admin ? strlen(ADMIN_MOUNT) : 0));
     request->query = text_of(call->text[1]);
     request->body = text_of(call->text[2]);
-    request->content_type = text_of("application/scim+json");
+    request->content_type = text_of(call->admin ? "application/json"
+                                                : "application/scim+json");
     request->accept = text_of("application/scim+json");
     request->if_match = text_of("");
     request->if_none_match = text_of("");
-    request->principal = &harness->principal;
+    request->principal = call->admin ? &harness->operator
+                                     : &harness->principal;
     request->transaction = text_of("txn-1");
     request->dataset = text_of(harness->dataset);
     request->now = harness->now++;
@@ -322,8 +330,8 @@ harness_call_step(redis_harness_t *harness, harness_call_t *call)
     scim_reply_t *copy;
 
     if (call->operation == NULL) {
-        call->operation = scim_operation_new(&harness->service,
-            &call->request);
+        call->operation = (call->admin ? scim_admin_operation_new
+            : scim_operation_new)(&harness->service, &call->request);
         assert_non_null(call->operation);
         call->step = scim_operation_start(call->operation);
         return;

@@ -24,6 +24,7 @@ typedef struct {
     scim_schemas_t   *schemas;
     scim_service_t    service;
     scim_principal_t  principal;
+    scim_principal_t  operator; /* asks the admin API; an owner */
     int64_t           now; /* ms, for ids: moves on with every request */
 } redis_harness_t;
 
@@ -56,10 +57,14 @@ typedef struct {
     scim_operation_t *operation;
     scim_step_t       step;
     unsigned          commands; /* sent so far */
+    bool              admin;
     char             *text[6];
 } harness_call_t;
 
-/* Prepares a request; nothing is sent yet.  NULL for query, body is none. */
+/*
+ * Prepares a request; nothing is sent yet.  NULL for query, body is none.  A
+ * path below /admin/v1 is the admin API's.
+ */
 harness_call_t *harness_call_new(redis_harness_t *harness,
     scim_method_t method, const char *path, const char *query,
     const char *body);

@@ -37,7 +37,8 @@ end, { 'no-writes' })
 
 -- ---- apps ---------------------------------------------------------------------
 
--- app_put <id> <if version: 0 = new> <json> <actor> <txn>
+-- app_put <id> <if version: 0 = new> <json> <actor> <txn> <seats or empty>
+-- <guard: percent> <count> <window in s>
 register('app_put', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then
@@ -53,6 +54,8 @@ register('app_put', function(keys, args)
         return { 'VERSION' }
     end
     call('SET', key, string.format('%010.0f', version + 1) .. args[6])
+    call('HSET', key .. ':limits', 'seats', args[9], 'percent', args[10],
+        'count', args[11], 'window', args[12])
     call('ZADD', c.prefix .. 'apps', 0, args[4])
     append_event(c, old and 'app.updated' or 'app.created', 'app', args[4],
         number_text(version + 1), args[7], args[8], '')

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,6 +68,29 @@ app_written(scim_operation_t *operation, const scim_reply_t *reply)
 }
 
 
+/* What the store has to know of an app without reading its JSON. */
+static void
+add_limits(scim_admin_t *admin, const json_t *definition)
+{
+    char          number[40];
+    const json_t *guard = json_object_get(definition, "guard");
+    const json_t *seats = json_object_get(definition, "seats");
+
+    if (json_is_integer(seats)) {
+        scim_command_number(&admin->head, json_integer_value(seats));
+    } else {
+        scim_command_text(&admin->head, "");
+    }
+    snprintf(number, sizeof(number), "%.6g",
+        json_number_value(json_object_get(guard, "percent")));
+    scim_command_text(&admin->head, number);
+    scim_command_number(&admin->head,
+        json_integer_value(json_object_get(guard, "count")));
+    scim_command_number(&admin->head,
+        json_integer_value(json_object_get(guard, "windowSeconds")));
+}
+
+
 /* Validates `body`, and writes it over `admin->version` (0 = new). */
 static scim_step_t
 write_app(scim_admin_t *admin, const json_t *body, const char *id)
@@ -96,6 +120,7 @@ write_app(scim_admin_t *admin, const json_t *body, const char *id)
     scim_command_add(&admin->head, text.data, text.len);
     scim_buffer_free(&text);
     scim_admin_sign(admin);
+    add_limits(admin, admin->result);
     return scim_command_send(&admin->head, app_written);
 }
 

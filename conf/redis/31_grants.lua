@@ -1,0 +1,144 @@
+-- Grants: where each state puts a person, seats, the open task.
+
+local TASK_KEPT = 7 * 86400 -- seconds that a done task can still be looked at
+local RESERVED = 2000 -- ms in which a task waits for whoever planned it
+
+-- ---- seats ------------------------------------------------------------------
+
+local SEATLESS = { removed = true, waitlisted = true, expired = true }
+
+local function seat_limit(c, app)
+    return tonumber(call('HGET', app_key(c, app) .. ':limits', 'seats')
+        or '')
+end
+
+-- Does the user hold a seat, or is one free for the user's place in line?
+local function has_seat(c, app, user)
+    local limit, key = seat_limit(c, app), app_key(c, app)
+    if not limit or call('ZSCORE', key .. ':seated', user) then
+        return true
+    end
+    local ahead = call('ZRANK', key .. ':waiting', user)
+        or call('ZCARD', key .. ':waiting')
+    return call('ZCARD', key .. ':seated') + ahead < limit
+end
+
+-- Free seats go to the first in line: they are planned again.
+local function offer_seats(c, app)
+    local limit, key = seat_limit(c, app), app_key(c, app)
+    local free = (limit or 1e9) - call('ZCARD', key .. ':seated')
+    if free > 0 then
+        for _, user in ipairs(call('ZRANGE', key .. ':waiting', 0,
+            math.min(free, CHUNK) - 1)) do
+            mark_dirty(c, user, c.now)
+        end
+    end
+end
+
+-- ---- states -----------------------------------------------------------------
+
+local MEMBER = { invited = true, accepted = true, connected = true,
+    held = true }
+
+-- Owners who stay: people with the role who are in the app.
+local function place_owner(c, app, user, state, role)
+    local key = app_key(c, app) .. ':owners'
+    if role == 'owner' and MEMBER[state] then
+        call('ZADD', key, 0, user)
+    else
+        call('ZREM', key, user)
+    end
+end
+
+local function place_grant(c, app, user, state)
+    local key, freed = app_key(c, app), 0
+    if state == 'removed' then
+        call('ZREM', key .. ':grants', user)
+        call('ZADD', key .. ':removed', 0, user)
+        call('ZREM', user_key(c, user) .. ':grants', app)
+    else
+        call('ZADD', key .. ':grants', 0, user)
+        call('ZREM', key .. ':removed', user)
+        call('ZADD', user_key(c, user) .. ':grants', 0, app)
+    end
+    if state == 'waitlisted' then
+        call('ZADD', key .. ':waiting', 'NX',
+            call('HINCRBY', key .. ':limits', 'arrivals', 1), user)
+    else
+        freed = call('ZREM', key .. ':waiting', user)
+    end
+    if SEATLESS[state] then
+        freed = freed + call('ZREM', key .. ':seated', user)
+    else
+        call('ZADD', key .. ':seated', 0, user)
+    end
+    if freed > 0 then
+        offer_seats(c, app)
+    end
+end
+
+local function set_state(c, app, user, state, actor, why)
+    local key = grant_key(c, app, user)
+    local was = call('HMGET', key, 'state', 'role')
+    local from = was[1] or ''
+    if from ~= state then
+        call('HSET', key, 'state', state, 'changed', number_text(c.now))
+        place_grant(c, app, user, state)
+        audit(c, actor, app, user, from, state, why)
+    end
+    place_owner(c, app, user, state, was[2])
+end
+
+-- ---- tasks, as grants have them -------------------------------------------------
+
+local function task_key(c, id)
+    return c.prefix .. 'task:' .. id
+end
+
+local function move_task(c, id, from, to)
+    if from and from ~= '' then
+        call('ZREM', c.prefix .. 'tasks:' .. from, id)
+    end
+    call('ZADD', c.prefix .. 'tasks:' .. to, 0, id)
+    call('HSET', task_key(c, id), 'state', to)
+end
+
+local function schedule(c, id, due)
+    local member = c.workspace .. ' ' .. id
+    if due then
+        call('ZADD', c.shard .. 'due', number_text(due), member)
+    else
+        call('ZREM', c.shard .. 'due', member)
+    end
+end
+
+-- The grant's open task is not needed any more.
+local function close_task(c, app, user)
+    local grant = grant_key(c, app, user)
+    local id = call('HGET', grant, 'task')
+    if not id or id == '' then
+        return
+    end
+    local state = call('HGET', task_key(c, id), 'state')
+    if state then
+        move_task(c, id, state, 'done')
+        call('EXPIRE', task_key(c, id), TASK_KEPT)
+        schedule(c, id, nil)
+    end
+    call('HSET', grant, 'task', '')
+end
+
+local function new_task(c, change, user, txn)
+    call('HSET', task_key(c, change.task), 'id', change.task, 'app',
+        change.app, 'user', user, 'kind', change.kind, 'attempts', 0,
+        'nextAt', number_text(c.now), 'unknown',
+        change.unknown == '1' and 1 or 0, 'created', number_text(c.now),
+        'txn', txn)
+    if change.action == 'manual' then
+        move_task(c, change.task, nil, 'manual')
+    else
+        move_task(c, change.task, nil, 'queued')
+        schedule(c, change.task, c.now + RESERVED)
+    end
+    call('HSET', grant_key(c, change.app, user), 'task', change.task)
+end

@@ -1,0 +1,91 @@
+-- What the planner decided, written if every fact is still what it was.
+
+local CHANGE_FIELDS = { 'app', 'state', 'role', 'accessRole', 'sources',
+    'email', 'userName', 'lostAt', 'before', 'replan', 'kept', 'guard',
+    'action', 'task', 'kind', 'unknown', 'why' }
+
+local function read_change(args, at)
+    local change = {}
+    for i, field in ipairs(CHANGE_FIELDS) do
+        change[field] = args[at + i - 1]
+    end
+    return change
+end
+
+local function write_grant(c, key, change)
+    call('HSET', key, 'role', change.role, 'accessRole', change.accessRole,
+        'sources', change.sources, 'lostAt', change.lostAt, 'before',
+        change.before, 'replan', change.replan, 'kept', change.kept, 'guard',
+        change.guard)
+    if change.email ~= '' or change.userName ~= '' then
+        call('HSET', key, 'email', change.email, 'userName', change.userName)
+    end
+    call('HSETNX', key, 'created', number_text(c.now))
+    call('HINCRBY', key, 'v', 1)
+end
+
+-- What the change means for the count of those who lose the app.
+local function count_change(c, change, user)
+    if change.sources ~= '[]' or change.kept ~= '' or change.state
+        == 'removed' then
+        uncount_loss(c, change.app, user)
+    elseif change.lostAt ~= '' and MEMBER[change.state] then
+        note_loss(c, change.app, user, false)
+    end
+end
+
+local function apply_change(c, user, change, actor, txn)
+    local key = grant_key(c, change.app, user)
+    local hold, why
+    count_change(c, change, user)
+    if change.guard ~= '' then
+        hold, why = must_hold(c, change, user)
+    end
+    write_grant(c, key, change)
+    if hold then
+        hold_grant(c, hold, change.app, user, change.before,
+            change.guard == 'leaver', why)
+        return
+    end
+    if change.action ~= 'keep' then
+        close_task(c, change.app, user)
+    end
+    if change.state ~= 'held' then
+        leave_hold(c, change.app, user)
+    end
+    set_state(c, change.app, user, change.state, actor, change.why)
+    if change.state == 'removed' then
+        call('HSET', key, 'memberId', '', 'appliedRole', '')
+    end
+    if change.action == 'new' or change.action == 'manual' then
+        new_task(c, change, user, txn)
+    end
+end
+
+-- plan_commit <user> <lease> <digest> <recheck at ms or 0> <actor> <txn> <n>
+-- change...: writes what was planned if every fact is still what it was.
+-- Answers OK <others are due 0|1> and, when the guard opened a hold,
+-- <app> <hold> <why>.
+register('plan_commit', function(keys, args)
+    local c, failed = begin(keys, args)
+    if not c then
+        return failed
+    end
+    local user, dirty = args[4], c.shard .. 'dirty'
+    if digest(gather(c, user)) ~= args[6] then
+        return { 'CONFLICT' }
+    end
+    for i = 1, tonumber(args[10]) do
+        apply_change(c, user, read_change(args, 11 + (i - 1)
+            * #CHANGE_FIELDS), args[8], args[9])
+    end
+    local mark = call('ZSCORE', dirty, dirty_member(c, user))
+    if mark and tonumber(mark) == tonumber(args[5]) then
+        if args[7] == '0' then
+            call('ZREM', dirty, dirty_member(c, user))
+        else
+            call('ZADD', dirty, args[7], dirty_member(c, user))
+        end
+    end
+    return { 'OK', c.woken and '1' or '0', unpack(c.opened or {}) }
+end, { 'allow-oom' })
