@@ -168,8 +168,7 @@ origin(const plan_grant_t *grant)
 static const char *
 protection(const step_t *step)
 {
-    const char *account = json_string_value(
-        json_object_get(step->app->app->connector, "account"));
+    const char *account = step->app->app->account;
 
     if (account && (strcasecmp(account, step->grant.email) == 0
                     || strcmp(account, step->grant.member_id) == 0))

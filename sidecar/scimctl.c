@@ -28,6 +28,8 @@ static const char usage[] =
     "  members APP [--state STATE]   who has what\n"
     "  tasks [--app APP] [--state STATE]\n"
     "  task retry ID | task done ID\n"
+    "  holds [--state STATE]         removals that the guard holds\n"
+    "  hold approve ID | hold reject ID [--reason TEXT]\n"
     "  audit [--after ID]            changes of grants, oldest first\n"
     "  stats\n"
     "\n"
@@ -54,6 +56,8 @@ static const struct {
     { "team", command_team },
     { "tasks", command_tasks },
     { "task", command_task },
+    { "holds", command_holds },
+    { "hold", command_hold },
     { "audit", command_audit },
     { "stats", command_stats }
 };
@@ -94,6 +98,7 @@ read_options(command_t *command, int argc, char **argv)
         { "access-role", required_argument, NULL, 'a' },
         { "state", required_argument, NULL, 's' },
         { "app", required_argument, NULL, 'p' },
+        { "reason", required_argument, NULL, 'W' },
         { "after", required_argument, NULL, 'e' },
         { "limit", required_argument, NULL, 'l' },
         { "shards", required_argument, NULL, 'S' },
@@ -117,6 +122,7 @@ read_options(command_t *command, int argc, char **argv)
         case 'a': command->access_role = optarg; break;
         case 's': command->state = optarg; break;
         case 'p': command->app = optarg; break;
+        case 'W': command->reason = optarg; break;
         case 'e': command->after = optarg; break;
         case 'S':
             command->shards = (unsigned) strtoul(optarg, NULL, 10);

@@ -11,7 +11,7 @@
 typedef struct {
     const char *redis, *redis_user, *redis_password_file;
     const char *workspace, *role, *name, *file, *access_role, *state, *app,
-        *after, *limit; /* NULL = not given */
+        *after, *limit, *reason; /* NULL = not given */
     unsigned    shards;
     bool        json;
     int         argc; /* words: the command's name first */
@@ -74,6 +74,8 @@ int command_team(command_t *command);
 /* scimctl_task.c */
 int command_tasks(command_t *command);
 int command_task(command_t *command);
+int command_holds(command_t *command);
+int command_hold(command_t *command);
 int command_audit(command_t *command);
 int command_stats(command_t *command);
 

@@ -39,6 +39,40 @@ command_task(command_t *command)
 
 
 int
+command_holds(command_t *command)
+{
+    char query[64];
+
+    snprintf(query, sizeof(query), "state=%.40s",
+        command->state ? command->state : "");
+    return command_list(command, "/holds", query, "holds",
+        "id app state count createdAt decidedBy reason");
+}
+
+
+int
+command_hold(command_t *command)
+{
+    int         status;
+    char        path[160];
+    json_t     *body;
+    const char *verb = command_word(command, 1);
+
+    if ((strcmp(verb, "approve") != 0 && strcmp(verb, "reject") != 0)
+        || *command_word(command, 2) == '\0')
+    {
+        return command_wrong("hold approve ID or hold reject ID");
+    }
+    snprintf(path, sizeof(path), "/holds/%.80s/%s", command_word(command, 2),
+        verb);
+    body = json_pack("{ss*}", "reason", command->reason);
+    status = command_show(command, SCIM_METHOD_POST, path, body);
+    json_decref(body);
+    return status;
+}
+
+
+int
 command_audit(command_t *command)
 {
     char query[96];

@@ -25,7 +25,8 @@ typedef struct {
     char      workspace[64];
     char      id[SCIM_KEY_MAX];
     char      after[SCIM_KEY_MAX]; /* page position */
-    char      kind[8];             /* of a mark: team, app */
+    char      kind[8];             /* of a mark: team, app, hold */
+    char      app[ENGINE_ID_MAX];  /* that a mark's people may lose */
     unsigned  steps;               /* replies to come */
     bool      failed;
     bool      team_phase;          /* of a full sync: the team's own pages */
@@ -366,6 +367,7 @@ mark_page(event_t *event)
     redis_call_text(&call, event->id);
     redis_call_text(&call, event->after);
     redis_call_number(&call, PAGE, limit);
+    redis_call_text(&call, event->app);
     send_step(event, &call, on_mark_page);
 }
 
@@ -402,11 +404,14 @@ on_group(event_t *event, const char *op, const json_t *data)
 
 
 static void
-on_share(event_t *event, const json_t *data)
+on_share(event_t *event, const char *op, const json_t *data)
 {
     const char *subject =
         json_string_value(json_object_get(data, "subject"));
 
+    if (strcmp(op, "share.deleted") == 0) {
+        snprintf(event->app, sizeof(event->app), "%.39s", event->id);
+    }
     if (subject && strncmp(subject, "team:", 5) == 0) {
         mark_all(event, "team", subject + 5);
     } else if (subject && strncmp(subject, "user:", 5) == 0) {
@@ -436,9 +441,11 @@ act(event_t *event, const char *op, const json_t *data)
     } else if (strncmp(op, "group.", 6) == 0) {
         on_group(event, op, data);
     } else if (strncmp(op, "share.", 6) == 0) {
-        on_share(event, data);
+        on_share(event, op, data);
     } else if (strncmp(op, "app.", 4) == 0) {
         mark_all(event, "app", event->id);
+    } else if (strncmp(op, "hold.", 5) == 0) {
+        mark_all(event, "hold", event->id);
     } else if (strncmp(op, "team.", 5) == 0) {
         on_users(event, json_object_get(data, "users"));
     } else if (strcmp(op, "task.retry") == 0) {

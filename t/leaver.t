@@ -18,7 +18,7 @@ my @id = map { $stack->app($_->connector, name => "App $_->{port}",
     settleSeconds => 3600) } @app;
 $stack->share($id[0], "teams/$team", 'editor');
 $stack->share($id[1], "teams/$team", 'viewer');
-$stack->share($id[1], "users/$user{$_}", 'admin', 'owner') for qw(ann dee);
+$stack->share($id[1], "users/$user{$_}", 'admin') for qw(ann dee);
 
 sub roles_are {
     my ($first, $second, $name) = @_;

@@ -31,8 +31,8 @@ make_app(const char *more)
         "\"accessRoles\":[\"viewer\",\"editor\"],\"defaultAccessRole\":"
         "\"viewer\",\"settleSeconds\":0,\"connector\":{\"type\":\"http\","
         "\"baseUrl\":\"https://app.example.com\",\"invite\":{\"method\":"
-        "\"POST\",\"path\":\"/m/${user.id}\"},\"remove\":{\"method\":\"DELETE\","
-        "\"path\":\"/m/${member.id}\"}}%s}", more));
+        "\"POST\",\"path\":\"/m/${user.id}\"},"
+        "\"remove\":{\"method\":\"DELETE\",\"path\":\"/m/${member.id}\"}}%s}", more));
 
     snprintf(app, sizeof(app), "%s", harness_text(json, "id"));
     json_decref(json);

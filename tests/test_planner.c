@@ -30,7 +30,7 @@ read_app(const char *verbs, scim_app_t *out)
     snprintf(text, sizeof(text), "{\"id\":\"a\",\"name\":\"A\","
         "\"accessRoles\":[\"viewer\",\"editor\",\"admin\"],"
         "\"defaultAccessRole\":\"viewer\",\"settleSeconds\":5,"
-        "\"connector\":{\"type\":\"http\",\"account\":\"Bot@example.com\","
+        "\"account\":\"Bot@example.com\",\"connector\":{\"type\":\"http\","
         "\"invite\":{},\"remove\":{}%s}}", verbs);
     assert_true(scim_app_read(text, strlen(text), out));
 }

@@ -62,6 +62,18 @@ register('app_put', function(keys, args)
     return { 'OK', number_text(version + 1) }
 end, {})
 
+-- app_show <id> → OK <record> <seats in use> <waiting> | NOTFOUND
+register('app_show', function(keys, args)
+    local c, failed = begin(keys, args)
+    if not c then
+        return failed
+    end
+    local key = c.prefix .. 'app:' .. args[4]
+    local record = call('GET', key)
+    return record and { 'OK', record, call('ZCARD', key .. ':seated'),
+        call('ZCARD', key .. ':waiting') } or { 'NOTFOUND' }
+end, { 'no-writes' })
+
 local function unlink_share(c, app, subject)
     call('ZREM', c.prefix .. subject .. ':apps', app)
 end
@@ -362,6 +374,23 @@ register('audit', function(keys, args)
     return out
 end, { 'no-writes' })
 
+-- Seats of all apps; those without a limit have none that are free.
+local function push_seats(c, out)
+    local used, waiting, free = 0, 0, 0
+    for _, app in ipairs(call('ZRANGE', c.prefix .. 'apps', 0, -1)) do
+        local key = c.prefix .. 'app:' .. app
+        local seated = call('ZCARD', key .. ':seated')
+        local limit = tonumber(call('HGET', key .. ':limits', 'seats') or '')
+        used = used + seated
+        waiting = waiting + call('ZCARD', key .. ':waiting')
+        free = free + math.max(0, (limit or 0) - seated)
+    end
+    for _, one in ipairs({ 'seats.inUse', used, 'seats.waiting', waiting,
+        'seats.free', free }) do
+        out[#out + 1] = one
+    end
+end
+
 -- stats → OK { name, number }...
 register('stats', function(keys, args)
     local c, failed = begin(keys, args)
@@ -373,6 +402,9 @@ register('stats', function(keys, args)
         out[#out + 1] = name
         out[#out + 1] = call('ZCARD', c.prefix .. name)
     end
+    out[#out + 1] = 'holds'
+    out[#out + 1] = call('ZCARD', c.prefix .. 'holds:open')
+    push_seats(c, out)
     for _, state in ipairs(TASK_STATES) do
         out[#out + 1] = 'tasks.' .. state
         out[#out + 1] = call('ZCARD', c.prefix .. 'tasks:' .. state)

@@ -58,14 +58,18 @@ local function drop_team(c, team)
     call('ZREM', c.prefix .. 'teams', team)
 end
 
--- A change of a team is about to cost these people access, perhaps.
+-- A change of a team or of a share may be about to cost the user the app.
+local function suspect_app(c, app, user)
+    local key = app_key(c, app)
+    if call('ZSCORE', key .. ':grants', user) then
+        call('ZADD', key .. ':suspects', number_text(c.now), user)
+    end
+end
+
 local function suspect(c, team, user)
     for _, app in ipairs(call('ZRANGE', c.prefix .. 'team:' .. team
         .. ':apps', 0, -1)) do
-        local key = app_key(c, app)
-        if call('ZSCORE', key .. ':grants', user) then
-            call('ZADD', key .. ':suspects', number_text(c.now), user)
-        end
+        suspect_app(c, app, user)
     end
 end
 
@@ -180,9 +184,9 @@ end, { 'allow-oom' })
 
 local MARKED = { team = ':members', app = ':grants', hold = ':users' }
 
--- mark <key kind: team|app|hold> <id> <after> <limit>: marks a page of a
--- team's members, of the people with a grant of an app, or of those in a hold.
--- Answers OK last n.
+-- mark <key kind: team|app|hold> <id> <after> <limit> <app or empty>: marks a
+-- page of a team's members, of the people with a grant of an app, or of those
+-- in a hold; they may lose the app named.  Answers OK last n.
 register('mark', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then
@@ -193,6 +197,9 @@ register('mark', function(keys, args)
     local page = call('ZRANGEBYLEX', key, '(' .. args[6], '+', 'LIMIT', 0,
         math.min(tonumber(args[7]), CHUNK))
     for _, user in ipairs(page) do
+        if args[8] ~= '' then
+            suspect_app(c, args[8], user)
+        end
         mark_dirty(c, user, c.now)
     end
     return { 'OK', page[#page] or '', #page }

@@ -84,6 +84,7 @@ local function open_hold(c, change, limits, why)
     call('HSET', c.prefix .. 'hold:' .. id, 'id', id, 'app', app, 'state',
         'open', 'created', number_text(c.now))
     call('ZADD', c.prefix .. 'holds', 0, id)
+    call('ZADD', c.prefix .. 'holds:open', 0, id)
     call('SET', app_key(c, app) .. ':hold', id)
     audit(c, 'sidecar', app, '', '', 'open', 'hold ' .. id .. ': ' .. why)
     c.opened = { app, id, why }
@@ -143,6 +144,18 @@ local function must_hold(c, change, user)
     return hold, why
 end
 
+-- Decided: the count begins anew, so that the next few are not held at once.
+local function close_hold(c, app, id, state, actor, reason)
+    local key = app_key(c, app)
+    call('HSET', c.prefix .. 'hold:' .. id, 'state', state, 'decided',
+        number_text(c.now), 'actor', actor, 'reason', reason)
+    call('ZREM', c.prefix .. 'holds:open', id)
+    call('DEL', key .. ':hold', key .. ':leaving', key .. ':leavers', key
+        .. ':suspects')
+    audit(c, actor, app, '', 'open', state, 'hold ' .. id
+        .. (reason ~= '' and ': ' .. reason or ''))
+end
+
 -- A held person is not held any more.
 local function leave_hold(c, app, user)
     local grant = grant_key(c, app, user)
@@ -157,9 +170,6 @@ local function leave_hold(c, app, user)
     end
     call('ZREM', hold .. ':users', user)
     if call('ZCARD', hold .. ':users') == 0 then
-        call('HSET', hold, 'state', 'rejected', 'decided',
-            number_text(c.now), 'actor', 'sidecar', 'reason',
-            'nobody is left in it')
-        call('DEL', app_key(c, app) .. ':hold')
+        close_hold(c, app, id, 'rejected', 'sidecar', 'nobody is left in it')
     end
 end

@@ -48,6 +48,11 @@ static const route_t routes[] = {
       scim_admin_task_retry },
     { SCIM_METHOD_POST, "/tasks/*/done", SCIM_ROLE_ADMIN,
       scim_admin_task_done },
+    { SCIM_METHOD_GET, "/holds", SCIM_ROLE_VIEWER, scim_admin_holds_get },
+    { SCIM_METHOD_POST, "/holds/*/approve", SCIM_ROLE_ADMIN,
+      scim_admin_hold_approve },
+    { SCIM_METHOD_POST, "/holds/*/reject", SCIM_ROLE_ADMIN,
+      scim_admin_hold_reject },
     { SCIM_METHOD_GET, "/tokens", SCIM_ROLE_ADMIN, scim_admin_tokens_get },
     { SCIM_METHOD_POST, "/tokens", SCIM_ROLE_ADMIN, scim_admin_tokens_post },
     { SCIM_METHOD_DELETE, "/tokens/*", SCIM_ROLE_ADMIN,
@@ -257,6 +262,25 @@ scim_admin_text(scim_admin_t *admin, const char *name, size_t max)
         return NULL;
     }
     return json_string_value(value);
+}
+
+
+bool
+scim_admin_is_one_of(const char *word, const char *const *words, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(words[i], word) == 0) {
+            return true;
+        }
+    }
+    return *word == '\0';
+}
+
+
+void
+scim_admin_set(json_t *object, const char *name, scim_text_t text)
+{
+    json_object_set_new(object, name, json_stringn(text.text, text.len));
 }
 
 

@@ -16,25 +16,6 @@ static const char *const task_states[] = { "queued", "running", "waiting",
                                            "manual", "failed", "done" };
 
 
-static bool
-is_one_of(const char *word, const char *const *words, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(words[i], word) == 0) {
-            return true;
-        }
-    }
-    return *word == '\0';
-}
-
-
-static void
-set_text(json_t *object, const char *name, scim_text_t text)
-{
-    json_object_set_new(object, name, json_stringn(text.text, text.len));
-}
-
-
 static json_t *
 member_of(const scim_reply_t *reply, size_t at)
 {
@@ -45,14 +26,14 @@ member_of(const scim_reply_t *reply, size_t at)
     json_object_del(member, "active");
     /* the address that was invited; the person may be gone by now */
     if (email.len || json_object_get(member, "email") == NULL) {
-        set_text(member, "email", email);
+        scim_admin_set(member, "email", email);
     }
     if (json_object_get(member, "userName") == NULL) {
-        set_text(member, "userName", scim_reply_text(reply, at + 6));
+        scim_admin_set(member, "userName", scim_reply_text(reply, at + 6));
     }
-    set_text(member, "state", scim_reply_text(reply, at + 1));
-    set_text(member, "role", scim_reply_text(reply, at + 2));
-    set_text(member, "accessRole", scim_reply_text(reply, at + 3));
+    scim_admin_set(member, "state", scim_reply_text(reply, at + 1));
+    scim_admin_set(member, "role", scim_reply_text(reply, at + 2));
+    scim_admin_set(member, "accessRole", scim_reply_text(reply, at + 3));
     sources = scim_admin_record(scim_reply_text(reply, at + 4));
     json_object_set_new(member, "sources", sources ? sources : json_array());
     return member;
@@ -84,7 +65,7 @@ members_listed(scim_operation_t *operation, const scim_reply_t *reply)
 scim_step_t
 scim_admin_members_get(scim_admin_t *admin)
 {
-    if (!is_one_of(admin->state, grant_states,
+    if (!scim_admin_is_one_of(admin->state, grant_states,
             sizeof(grant_states) / sizeof(grant_states[0])))
     {
         return scim_admin_error(admin, 400, "state: is no state of a grant");
@@ -106,7 +87,7 @@ task_of(const scim_reply_t *reply, size_t at)
     json_t *answer, *task = json_object();
 
     for (size_t i = 0; i < 5; i++) {
-        set_text(task, names[i], scim_reply_text(reply, at + i));
+        scim_admin_set(task, names[i], scim_reply_text(reply, at + i));
     }
     json_object_set_new(task, "attempts",
         json_integer(scim_reply_number(reply, at + 5)));
@@ -116,7 +97,7 @@ task_of(const scim_reply_t *reply, size_t at)
         answer = json_object();
         json_object_set_new(answer, "status",
             json_integer(scim_reply_number(reply, at + 7)));
-        set_text(answer, "body", scim_reply_text(reply, at + 8));
+        scim_admin_set(answer, "body", scim_reply_text(reply, at + 8));
         json_object_set_new(task, "answer", answer);
     }
     return task;
@@ -144,7 +125,7 @@ tasks_listed(scim_operation_t *operation, const scim_reply_t *reply)
 scim_step_t
 scim_admin_tasks_get(scim_admin_t *admin)
 {
-    if (!is_one_of(admin->state, task_states,
+    if (!scim_admin_is_one_of(admin->state, task_states,
             sizeof(task_states) / sizeof(task_states[0])))
     {
         return scim_admin_error(admin, 400, "state: is no state of a task");
@@ -207,7 +188,7 @@ audit_listed(scim_operation_t *operation, const scim_reply_t *reply)
         last = scim_reply_text(reply, i);
         entry = json_object();
         for (size_t j = 0; j < 8; j++) {
-            set_text(entry, names[j], scim_reply_text(reply, i + j));
+            scim_admin_set(entry, names[j], scim_reply_text(reply, i + j));
         }
         json_object_set_new(entry, "ts",
             json_integer(scim_reply_number(reply, i + 1)));
@@ -231,10 +212,34 @@ scim_admin_audit_get(scim_admin_t *admin)
 }
 
 
+/* "tasks.failed" becomes {"tasks":{"failed":...}}; takes `number`. */
+static void
+set_number(json_t *stats, char *name, json_t *number)
+{
+    json_t *group = stats;
+    char   *dot = name ? strchr(name, '.') : NULL;
+
+    if (dot) {
+        *dot = '\0';
+        group = json_object_get(stats, name);
+        if (group == NULL) {
+            group = json_object();
+            json_object_set_new(stats, name, group);
+        }
+        name = dot + 1;
+    }
+    if (name == NULL) {
+        json_decref(number);
+    } else {
+        json_object_set_new(group, name, number);
+    }
+}
+
+
 static scim_step_t
 stats_shown(scim_operation_t *operation, const scim_reply_t *reply)
 {
-    json_t       *tasks = json_object(), *stats = json_object();
+    json_t       *stats = json_object();
     scim_admin_t *admin = (scim_admin_t *) operation;
 
     for (size_t i = 1; i + 1 < reply->elements; i += 2) {
@@ -243,15 +248,8 @@ stats_shown(scim_operation_t *operation, const scim_reply_t *reply)
         char       *key = scim_arena_copy(&operation->arena, name.text,
             name.len);
 
-        if (key && strncmp(key, "tasks.", 6) == 0) {
-            json_object_set_new(tasks, key + 6, number);
-        } else if (key) {
-            json_object_set_new(stats, key, number);
-        } else {
-            json_decref(number);
-        }
+        set_number(stats, key, number);
     }
-    json_object_set_new(stats, "tasks", tasks);
     return scim_admin_answer(admin, 200, stats);
 }
 

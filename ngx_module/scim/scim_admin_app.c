@@ -132,7 +132,7 @@ scim_admin_apps_post(scim_admin_t *admin)
 }
 
 
-/* Reads the app first: for GET, and for the version that PUT, PATCH replace. */
+/* Reads the app first, for the version that PUT and PATCH replace. */
 static scim_step_t
 read_app(scim_admin_t *admin,
     scim_step_t (*next)(scim_operation_t *, const scim_reply_t *))
@@ -165,6 +165,21 @@ take_app(scim_admin_t *admin, const scim_reply_t *reply)
 }
 
 
+/* `free` is left out where there is no limit. */
+static json_t *
+seat_use(const json_t *limit, long long used, long long waiting)
+{
+    json_t   *use = json_pack("{sI,sI}", "inUse", (json_int_t) used,
+        "waiting", (json_int_t) waiting);
+    long long free = json_integer_value(limit) - used;
+
+    if (json_is_integer(limit)) {
+        json_object_set_new(use, "free", json_integer(free > 0 ? free : 0));
+    }
+    return use;
+}
+
+
 static scim_step_t
 app_shown(scim_operation_t *operation, const scim_reply_t *reply)
 {
@@ -173,6 +188,9 @@ app_shown(scim_operation_t *operation, const scim_reply_t *reply)
     if (!take_app(admin, reply)) {
         return SCIM_STEP_DONE;
     }
+    json_object_set_new(admin->result, "seatUse", seat_use(
+        json_object_get(admin->result, "seats"), scim_reply_number(reply, 2),
+        scim_reply_number(reply, 3)));
     return scim_admin_answer(admin, 200, json_incref(admin->result));
 }
 
@@ -180,7 +198,18 @@ app_shown(scim_operation_t *operation, const scim_reply_t *reply)
 scim_step_t
 scim_admin_app_get(scim_admin_t *admin)
 {
-    return read_app(admin, app_shown);
+    scim_command_call(&admin->head, "app_show", true);
+    scim_command_text(&admin->head, admin->id);
+    return scim_command_send(&admin->head, app_shown);
+}
+
+
+/* What an answer says and a definition does not have. */
+static void
+forget_read_only(json_t *body)
+{
+    json_object_del(body, "id");
+    json_object_del(body, "seatUse");
 }
 
 
@@ -192,7 +221,7 @@ app_replaced(scim_operation_t *operation, const scim_reply_t *reply)
     if (!take_app(admin, reply)) {
         return SCIM_STEP_DONE;
     }
-    json_object_del(admin->body, "id");
+    forget_read_only(admin->body);
     return write_app(admin, admin->body, admin->id);
 }
 
@@ -242,7 +271,7 @@ app_patched(scim_operation_t *operation, const scim_reply_t *reply)
     }
     merged = json_deep_copy(admin->result);
     merge_patch(merged, admin->body);
-    json_object_del(merged, "id");
+    forget_read_only(merged);
     step = write_app(admin, merged, admin->id);
     json_decref(merged);
     return step;

@@ -53,6 +53,13 @@ json_t *scim_admin_person(scim_text_t id, scim_text_t record);
 const char *scim_admin_text(scim_admin_t *admin, const char *name,
     size_t max);
 
+/* Is the word one of these, or empty? */
+bool scim_admin_is_one_of(const char *word, const char *const *words,
+    size_t count);
+
+/* Sets a text member. */
+void scim_admin_set(json_t *object, const char *name, scim_text_t text);
+
 scim_step_t scim_admin_teams_get(scim_admin_t *admin);
 scim_step_t scim_admin_teams_post(scim_admin_t *admin);
 scim_step_t scim_admin_team_get(scim_admin_t *admin);
@@ -73,6 +80,9 @@ scim_step_t scim_admin_members_get(scim_admin_t *admin);
 scim_step_t scim_admin_tasks_get(scim_admin_t *admin);
 scim_step_t scim_admin_task_retry(scim_admin_t *admin);
 scim_step_t scim_admin_task_done(scim_admin_t *admin);
+scim_step_t scim_admin_holds_get(scim_admin_t *admin);
+scim_step_t scim_admin_hold_approve(scim_admin_t *admin);
+scim_step_t scim_admin_hold_reject(scim_admin_t *admin);
 scim_step_t scim_admin_tokens_get(scim_admin_t *admin);
 scim_step_t scim_admin_tokens_post(scim_admin_t *admin);
 scim_step_t scim_admin_token_delete(scim_admin_t *admin);

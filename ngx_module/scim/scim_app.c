@@ -10,12 +10,13 @@
 
 #define NAME_MAX_BYTES 256
 #define DESCRIPTION_MAX 2000
+#define ACCOUNT_MAX 320
 #define ROLE_MAX_BYTES 128
 #define ROLE_COUNT_MAX 64
 
 static const char *const app_members[] = {
     "id", "name", "description", "seats", "accessRoles", "defaultAccessRole",
-    "connector", "limits", "guard", "settleSeconds", NULL
+    "connector", "account", "limits", "guard", "settleSeconds", NULL
 };
 
 static const scim_app_number_t concurrency = {
@@ -60,14 +61,17 @@ copy_member(const json_t *body, const char *name, json_t *definition,
 static bool
 read_texts(const json_t *body, json_t *definition, scim_error_t *error)
 {
-    const char *name, *description;
+    const char *name, *description, *account;
 
     return scim_app_text(body, NULL, "name", true, NAME_MAX_BYTES, &name,
             error)
         && scim_app_text(body, NULL, "description", false, DESCRIPTION_MAX,
             &description, error)
+        && scim_app_text(body, NULL, "account", false, ACCOUNT_MAX, &account,
+            error)
         && copy_member(body, "name", definition, error)
-        && copy_member(body, "description", definition, error);
+        && copy_member(body, "description", definition, error)
+        && copy_member(body, "account", definition, error);
 }
 
 
@@ -310,6 +314,7 @@ scim_app_read(const char *text, size_t len, scim_app_t *app)
     app->json = scim_json_read(text, len, &scim_json_stored_limits, NULL);
     app->id = json_string_value(json_object_get(app->json, "id"));
     app->name = json_string_value(json_object_get(app->json, "name"));
+    app->account = json_string_value(json_object_get(app->json, "account"));
     app->connector = json_object_get(app->json, "connector");
     if (app->id == NULL || app->name == NULL
         || !json_is_object(app->connector) || !read_stored_roles(app))

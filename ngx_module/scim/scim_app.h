@@ -34,6 +34,8 @@ typedef struct {
     scim_app_limits_t  limits;
     scim_app_guard_t   guard;
     int64_t            settle_ms; /* default 5000 */
+    const char        *account; /* whom the connector runs as: address or
+                                   member id; NULL = not said */
     const json_t      *connector; /* borrowed from `json` */
     json_t            *json;      /* owned: the whole definition */
 } scim_app_t;
