@@ -21,6 +21,9 @@ our $top = abs_path(dirname(__FILE__) . '/../..');
 my $json = JSON::PP->new->canonical->utf8->allow_nonref;
 my @running;
 
+# processes that a test started by itself; ended with it at the latest
+our @helpers;
+
 # start(workers => 1, sidecars => 1, port => any, env => {}, http =>
 # 'directives of the http block', server => 'locations', sidecar => 'settings
 # of sidecar.conf')
@@ -509,6 +512,7 @@ sub write_file {
 # A test that dies half way ends what it started, and shows why.
 END {
     my $status = $?;
+    kill 'KILL', @helpers if @helpers && grep { $_->{owner} == $$ } @running;
     for my $self (grep { $_->{owner} == $$ && $_->{pid} } @running) {
         $self->stop;
         print STDERR map { "# $_\n" } split /\n/, substr $self->logs, -4000
