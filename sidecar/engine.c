@@ -380,6 +380,7 @@ on_redis(void *data, bool up)
     }
     for (unsigned i = 0; i < engine->shard_count; i++) {
         engine->shards[i].dirty_asked = engine->shards[i].due_asked = false;
+        engine->shards[i].checks_asked = false;
     }
     engine->ready = false;
 }
@@ -397,6 +398,7 @@ on_period(loop_t *loop, void *data)
     for (unsigned i = 0; engine->ready && i < engine->shard_count; i++) {
         engine_wake_dirty(engine, i, 0);
         engine_wake_due(engine, i, 0);
+        checks_look(engine, i);
         if (engine->shards[i].touched) {
             trim(&engine->shards[i]);
         }
@@ -455,6 +457,7 @@ engine_free(engine_t *engine)
         return;
     }
     engine->stopping = true;
+    checks_cancel(engine);
     connectors_free(engine->connectors);
     redis_client_free(engine->redis);
     stream_free(engine->stream);

@@ -12,6 +12,7 @@
  *   stream.c    events -> team_sync, user_sync, mark; acknowledges
  *   plan_job.c  a dirty user -> facts -> planner -> plan_commit
  *   dispatch.c  tasks -> connector -> task_finish
+ *   check_job.c checks -> the app's list beside the grants -> report
  *   engine.c    start, shards, periodic work, the data set's guard, stop
  */
 #define ENGINE_DIRTY_LEASE 10000 /* ms a user's planning may take */
@@ -22,6 +23,7 @@
 typedef struct engine_s   engine_t;
 typedef struct stream_s   stream_t;
 typedef struct dispatch_s dispatch_t;
+typedef struct check_job_s check_job_t;
 
 typedef struct {
     engine_t     *engine;
@@ -32,6 +34,7 @@ typedef struct {
     int64_t       due_at;
     bool          dirty_asked; /* a claim is on its way */
     bool          due_asked;
+    bool          checks_asked;
     bool          touched; /* events were acknowledged since the last trim */
 } shard_t;
 
@@ -52,6 +55,7 @@ struct engine_s {
     bool            ready;    /* the data set is the known one */
     bool            stopping;
     unsigned        plans;    /* plan jobs under way */
+    check_job_t    *checks;   /* under way */
 };
 
 engine_t *engine_new(loop_t *loop, const conf_t *conf);
@@ -85,5 +89,11 @@ void dispatch_free(dispatch_t *dispatch);
 void dispatch_add(dispatch_t *dispatch, unsigned shard, const char *workspace,
     const char *task, const char *app, const char *kind);
 unsigned dispatch_running(const dispatch_t *dispatch);
+
+/* ---- check_job.c ---- */
+/* Claims and starts the checks of a shard that are due. */
+void checks_look(engine_t *engine, unsigned shard);
+/* Ends what is listing; their leases run out, and somebody begins anew. */
+void checks_cancel(engine_t *engine);
 
 #endif

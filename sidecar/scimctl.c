@@ -26,6 +26,8 @@ static const char usage[] =
     "  team list | show TEAM | create NAME\n"
     "  team add-member TEAM USER | remove-member TEAM USER\n"
     "  members APP [--state STATE]   who has what\n"
+    "  check APP                     the app's own list beside the grants\n"
+    "  apply APP CHECK [FINDING ...] makes all of it right, or those named\n"
     "  tasks [--app APP] [--state STATE]\n"
     "  task retry ID | task done ID\n"
     "  holds [--state STATE]         removals that the guard holds\n"
@@ -54,6 +56,8 @@ static const struct {
     { "shares", command_shares },
     { "members", command_members },
     { "team", command_team },
+    { "check", command_check },
+    { "apply", command_apply },
     { "tasks", command_tasks },
     { "task", command_task },
     { "holds", command_holds },

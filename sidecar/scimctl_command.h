@@ -68,6 +68,10 @@ int command_unshare(command_t *command);
 int command_shares(command_t *command);
 int command_members(command_t *command);
 
+/* scimctl_check.c */
+int command_check(command_t *command);
+int command_apply(command_t *command);
+
 /* scimctl_team.c */
 int command_team(command_t *command);
 

@@ -448,6 +448,10 @@ act(event_t *event, const char *op, const json_t *data)
         mark_all(event, "hold", event->id);
     } else if (strncmp(op, "team.", 5) == 0) {
         on_users(event, json_object_get(data, "users"));
+    } else if (strncmp(op, "check.", 6) == 0) {
+        checks_look(event->stream->engine, event->shard);
+        engine_wake_due(event->stream->engine, event->shard, 0);
+        engine_wake_dirty(event->stream->engine, event->shard, 0);
     } else if (strcmp(op, "task.retry") == 0) {
         engine_wake_due(event->stream->engine, event->shard, 0);
         engine_wake_dirty(event->stream->engine, event->shard, 0);

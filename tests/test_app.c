@@ -172,6 +172,8 @@ members_of_the_wrong_kind_are_refused(void **state)
     (void) state;
     refused("name", NULL);
     refused("name", "\"\"");
+    refused("connector.list.pending", "\"no\"");
+    taken("connector.list.pending", "false");
     refused("name", "7");
     refused("name", "\"a\\nb\"");
     refused("seats", "0");

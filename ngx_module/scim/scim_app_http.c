@@ -48,7 +48,8 @@ static const char *const invite_members[] = {
 };
 static const char *const call_members[] = { "method", "path", "body", NULL };
 static const char *const list_members[] = {
-    "method", "path", "body", "items", "next", "total", "map", NULL
+    "method", "path", "body", "items", "next", "total", "map", "pending",
+    NULL
 };
 static const char *const map_members[] = {
     "id", "email", "accessRole", "state", "active", NULL
@@ -384,8 +385,13 @@ check_list(const json_t *list, const scim_app_place_t *place, unsigned used,
     scim_error_t *error)
 {
     const json_t    *map = scim_app_member(list, "map");
+    const json_t    *pending = scim_app_member(list, "pending");
     scim_app_place_t here = { place, "map", 0 };
+    scim_app_place_t pending_here = { place, "pending", 0 };
 
+    if (pending && !json_is_boolean(pending)) {
+        return scim_app_refuse(error, &pending_here, "must be true or false");
+    }
     if (!check_pointer(list, place, "items", true, error)
         || !check_pointer(list, place, "next", false, error)
         || !check_pointer(list, place, "total", false, error)
