@@ -81,6 +81,10 @@ is(scalar @{ ctl('tasks', '--app', 'Ads', '--state', 'done')->{tasks} }, 2,
 ok(@{ ctl('audit')->{entries} } >= 4, 'audit');
 ok(ref ctl('stats'), 'stats');
 
+# the last owner would be left to a person
+ctl('share', 'Ads', 'user:bob@example.com', '--role', 'collaborator');
+$stack->wait_is(sub { join ' ', map { $_->{role} } $stack->grants(
+    $added->{id}) }, 'collaborator collaborator', 'sharing again');
 ctl('unshare', 'Ads', 'user:bob@example.com');
 $stack->wait_is(sub { $app->roles }, 'ann:editor', 'unshare removes');
 is_deeply([ map { $_->{userId} } @{ ctl('members', 'Ads', '--state',
