@@ -540,6 +540,18 @@ check_compare_suspicion(const check_compare_t *compare)
 }
 
 
+size_t
+check_compare_removals(const check_compare_t *compare)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < compare->finding_count; i++) {
+        count += compare->findings[i].action == ACTION_REMOVE;
+    }
+    return count;
+}
+
+
 const char *
 finding_kind_name(finding_kind_t kind)
 {

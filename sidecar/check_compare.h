@@ -89,6 +89,9 @@ size_t check_compare_listed(const check_compare_t *compare);
  */
 const char *check_compare_suspicion(const check_compare_t *compare);
 
+/* Findings that a rule would remove somebody for. */
+size_t check_compare_removals(const check_compare_t *compare);
+
 const char *finding_kind_name(finding_kind_t kind);
 const char *finding_action_name(finding_action_t action);
 

@@ -1,11 +1,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <openssl/rand.h>
 
 #include "check_compare.h"
 #include "engine.h"
 #include "log.h"
 #include "scim_app_list.h"
+#include "scim_uuid.h"
 
 #define CLAIM_MAX    8
 #define LEASE        30000 /* ms; renewed while it is worked on */
@@ -37,6 +39,7 @@ struct check_job_s {
     loop_timer_t     *timer; /* renews the lease; later, tries again */
     bool              removed; /* which grants are read */
     bool              finishing;
+    bool              scheduled; /* nobody asked for it */
     unsigned          tries;
     const char       *state;
     char              reason[160];
@@ -88,6 +91,85 @@ send_call(check_job_t *job, redis_call_t *call, redis_reply_pt reply)
 
 /* ---- the end ---- */
 
+static void apply_from(check_job_t *job, long long first);
+
+
+static void
+on_applied(void *data, const redisReply *reply)
+{
+    long long    last = 0;
+    check_job_t *job = data;
+
+    if (!redis_reply_ok(reply)) {
+        log_error("check %s: not applied: %.200s", job->id, reply
+            ? redis_reply_code(reply) : "no connection to Redis");
+        job_end(job);
+        return;
+    }
+    if (reply->elements > 2) {
+        last = redis_reply_number(reply, reply->elements - 2);
+    }
+    if (last > 0 && last < redis_reply_number(reply, 1)) {
+        apply_from(job, last + 1);
+    } else {
+        job_end(job);
+    }
+}
+
+
+static void
+apply_from(check_job_t *job, long long first)
+{
+    char          number[24], seed[SCIM_UUID_LEN + 1];
+    unsigned char random[10];
+    redis_call_t  call;
+
+    if (RAND_bytes(random, sizeof(random)) != 1) {
+        job_end(job);
+        return;
+    }
+    scim_uuid_v7(loop_wall(), random, seed);
+    redis_call_begin(&call, "check_apply", false, job->shard, job->workspace,
+        job->engine->dataset);
+    redis_call_text(&call, job->app_id);
+    redis_call_text(&call, job->id);
+    redis_call_text(&call, "schedule");
+    redis_call_text(&call, "");
+    redis_call_text(&call, seed);
+    redis_call_text(&call, "all");
+    redis_call_number(&call, first, number);
+    send_call(job, &call, on_applied);
+}
+
+
+/*
+ * Does the app's policy have the report made right?  Never when the list is
+ * suspicious, nor when more people would go than the guard lets go.
+ */
+static bool
+may_apply(const check_job_t *job)
+{
+    double limit = job->app.guard.percent / 100
+        * (double) check_compare_listed(job->compare);
+    size_t removals = check_compare_removals(job->compare);
+
+    if (!job->scheduled || !job->app.checks_apply || job->finding_count == 0) {
+        return false;
+    }
+    if (*check_compare_suspicion(job->compare)) {
+        log_error("check %s of app %s is not applied: %s", job->id,
+            job->app_id, check_compare_suspicion(job->compare));
+        return false;
+    }
+    if (removals > job->app.guard.count && (double) removals > limit) {
+        log_error("check %s of app %s is not applied: it would remove %zu "
+            "people", job->id, job->app_id, removals);
+        return false;
+    }
+    return true;
+}
+
+
 static void
 on_finished(void *data, const redisReply *reply)
 {
@@ -99,6 +181,12 @@ on_finished(void *data, const redisReply *reply)
     }
     if (reply && reply->type == REDIS_REPLY_ERROR) {
         log_error("check %s: %.200s", job->id, reply->str);
+    }
+    if (redis_reply_ok(reply) && strcmp(job->state, "done") == 0
+        && may_apply(job))
+    {
+        apply_from(job, 1);
+        return;
     }
     job_end(job);
 }
@@ -388,12 +476,13 @@ on_begun(void *data, const redisReply *reply)
     const redisReply *app;
     const char       *last;
 
-    if (!redis_reply_ok(reply) || reply->elements < 5) {
+    if (!redis_reply_ok(reply) || reply->elements < 6) {
         job_end(job);
         return;
     }
     app = reply->element[3];
     last = redis_reply_text(reply, 4);
+    job->scheduled = strcmp(redis_reply_text(reply, 5), "schedule") == 0;
     snprintf(job->since, sizeof(job->since), "%s",
         redis_reply_text(reply, 1));
     snprintf(job->app_id, sizeof(job->app_id), "%s",

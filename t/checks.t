@@ -5,6 +5,7 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use JSON::PP;
 use MockApp;
 use Test::More;
 use TestScim;
@@ -175,6 +176,24 @@ is(in_short($report), 'unknown root none; unknown Ann none',
 is_deeply(apply($report)->{json}, { applied => [], skipped => [ 1, 2 ] },
     '... and are not removed');
 is($other->roles, 'Ann:viewer ann:editor root:admin', '... at all');
+
+# by the clock: reported, or made right where the app's policy says so
+$other->put('zoe@elsewhere.org', 'viewer');
+$stack->must('admin', 'PATCH', "/apps/$second",
+    { checks => { everySeconds => 1, apply => JSON::PP::true } });
+$stack->wait_is(sub { $other->roles }, 'Ann:viewer ann:editor root:admin',
+    'a scheduled check removes a stranger by itself');
+ok((grep { $_->{to} eq 'removing' && $_->{actor} eq 'schedule' }
+    @{ $stack->must('admin', 'GET', '/audit?limit=1000')->{entries} }),
+    '... as the audit says');
+$stack->must('admin', 'PATCH', "/apps/$second",
+    { guard => { count => 1, percent => 0 } });
+$other->put("x$_\@elsewhere.org", 'viewer') for 1 .. 2;
+ok(TestScim::until_true(sub { $stack->logs =~ /would remove 2 people/ }),
+    '... but not more people than the guard lets go');
+is(scalar keys %{ $other->members }, 5, '... who all stay');
+$other->put("x$_\@elsewhere.org") for 1 .. 2;
+$stack->must('admin', 'PATCH', "/apps/$second", { checks => undef });
 
 # requests that are wrong
 my $manual = $stack->app({ type => 'manual' }, name => 'Manual');

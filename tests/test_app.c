@@ -174,6 +174,12 @@ members_of_the_wrong_kind_are_refused(void **state)
     refused("name", "\"\"");
     refused("connector.list.pending", "\"no\"");
     taken("connector.list.pending", "false");
+    taken("checks", "{\"everySeconds\":60}");
+    taken("checks", "{\"everySeconds\":60,\"apply\":true}");
+    refused_at("checks", "{}", "checks.everySeconds");
+    refused("checks.everySeconds", "0");
+    refused_at("checks", "{\"everySeconds\":60,\"apply\":1}",
+        "checks.apply");
     refused("name", "7");
     refused("name", "\"a\\nb\"");
     refused("seats", "0");

@@ -38,7 +38,7 @@ end, { 'no-writes' })
 -- ---- apps ---------------------------------------------------------------------
 
 -- app_put <id> <if version: 0 = new> <json> <actor> <txn> <seats or empty>
--- <guard: percent> <count> <window in s>
+-- <guard: percent> <count> <window in s> <checks: every s, empty = never>
 register('app_put', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then
@@ -55,7 +55,12 @@ register('app_put', function(keys, args)
     end
     call('SET', key, string.format('%010.0f', version + 1) .. args[6])
     call('HSET', key .. ':limits', 'seats', args[9], 'percent', args[10],
-        'count', args[11], 'window', args[12])
+        'count', args[11], 'window', args[12], 'checkEvery', args[13])
+    if args[13] ~= '' then -- what is due already stays due
+        call('ZADD', c.shard .. 'checks', 'LT',
+            number_text(c.now + tonumber(args[13]) * 1000),
+            c.workspace .. ' app:' .. args[4])
+    end
     call('ZADD', c.prefix .. 'apps', 0, args[4])
     append_event(c, old and 'app.updated' or 'app.created', 'app', args[4],
         number_text(version + 1), args[7], args[8], '')

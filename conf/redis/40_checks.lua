@@ -10,6 +10,14 @@ local CHECK_APPLIED = 500 -- findings that one call applies
 local CHECK_SHOWN = { 'state', 'reason', 'listed', 'suspicious', 'created',
     'finished', 'count' }
 
+local function derived_id(c, seed)
+    local ms = string.format('%012x', c.now)
+    local hash = redis.sha1hex(seed)
+    return string.sub(ms, 1, 8) .. '-' .. string.sub(ms, 9, 12) .. '-7'
+        .. string.sub(hash, 1, 3) .. '-8' .. string.sub(hash, 4, 6) .. '-'
+        .. string.sub(hash, 7, 18)
+end
+
 local function check_key(c, id)
     return c.prefix .. 'check:' .. id
 end
@@ -58,11 +66,9 @@ register('check_start', function(keys, args)
 end, {})
 
 -- A due check becomes the caller's until its lease runs out.
-local function claim_check(c, member, id, owner, lease)
-    local key = c.shard .. string.gsub(member, ' .*', '') .. ':check:' .. id
+local function claim_check(c, id, owner, lease)
+    local key = check_key(c, id)
     local check = call('HMGET', key, 'state', 'attempts')
-    c.workspace = string.match(member, '^%S+')
-    c.prefix = c.shard .. c.workspace .. ':'
     if check[1] ~= 'running' then
         queue_check(c, id, nil)
         return false
@@ -77,6 +83,23 @@ local function claim_check(c, member, id, owner, lease)
     return true
 end
 
+-- The next check of an app that has a schedule: the id of the check, or nil
+-- when it has none any more.
+local function scheduled_check(c, app)
+    local member = c.workspace .. ' app:' .. app
+    local every = exists(app_key(c, app)) and tonumber(call('HGET',
+        app_key(c, app) .. ':limits', 'checkEvery') or '')
+    if not every then
+        call('ZREM', c.shard .. 'checks', member)
+        return nil
+    end
+    local id = derived_id(c, member .. number_text(c.now))
+    call('ZADD', c.shard .. 'checks', number_text(c.now + every * 1000),
+        member)
+    new_check(c, app, id, 'schedule')
+    return id
+end
+
 -- check_due <owner> <lease ms> <limit>: checks of the whole shard that are
 -- due, claimed.  Answers OK { <workspace> <check> <attempt> }...
 register('check_due', function(keys, args)
@@ -87,8 +110,13 @@ register('check_due', function(keys, args)
     local out = { 'OK' }
     for _, member in ipairs(call('ZRANGEBYSCORE', c.shard .. 'checks', '-inf',
         number_text(c.now), 'LIMIT', 0, tonumber(args[6]))) do
-        local id = string.match(member, ' (%S+)$')
-        if claim_check(c, member, id, args[4], tonumber(args[5])) then
+        local workspace, id = string.match(member, '^(%S+) (%S+)$')
+        c.workspace, c.prefix = workspace, c.shard .. workspace .. ':'
+        local app = string.match(id, '^app:(.*)$')
+        if app then
+            id = scheduled_check(c, app)
+        end
+        if id and claim_check(c, id, args[4], tonumber(args[5])) then
             out[#out + 1] = c.workspace
             out[#out + 1] = id
             out[#out + 1] = call('HGET', check_key(c, id), 'attempts')
@@ -106,7 +134,7 @@ local function holds_check(c, id, owner, attempt)
 end
 
 -- check_begin <check> <owner> <attempt> → OK <now> <app> <app record>
--- <members listed last, or empty> | STATE
+-- <members listed last, or empty> <who asked> | STATE
 register('check_begin', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then
@@ -118,7 +146,8 @@ register('check_begin', function(keys, args)
     end
     local key = app_key(c, app)
     return { 'OK', number_text(c.now), app, call('GET', key) or '',
-        call('HGET', key .. ':limits', 'listed') or '' }
+        call('HGET', key .. ':limits', 'listed') or '',
+        call('HGET', check_key(c, args[4]), 'actor') }
 end, { 'no-writes' })
 
 -- check_renew <check> <owner> <attempt> <lease ms>
@@ -287,14 +316,6 @@ register('check_show', function(keys, args)
 end, { 'no-writes' })
 
 -- ---- applying ----------------------------------------------------------------
-
-local function derived_id(c, seed)
-    local ms = string.format('%012x', c.now)
-    local hash = redis.sha1hex(seed)
-    return string.sub(ms, 1, 8) .. '-' .. string.sub(ms, 9, 12) .. '-7'
-        .. string.sub(hash, 1, 3) .. '-8' .. string.sub(hash, 4, 6) .. '-'
-        .. string.sub(hash, 7, 18)
-end
 
 -- The app has lost the person: invited again, on the seat they have.
 local function apply_missing(c, app, finding, actor)

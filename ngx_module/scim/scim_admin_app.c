@@ -75,6 +75,8 @@ add_limits(scim_admin_t *admin, const json_t *definition)
     char          number[40];
     const json_t *guard = json_object_get(definition, "guard");
     const json_t *seats = json_object_get(definition, "seats");
+    const json_t *every = json_object_get(json_object_get(definition,
+        "checks"), "everySeconds");
 
     if (json_is_integer(seats)) {
         scim_command_number(&admin->head, json_integer_value(seats));
@@ -88,6 +90,11 @@ add_limits(scim_admin_t *admin, const json_t *definition)
         json_integer_value(json_object_get(guard, "count")));
     scim_command_number(&admin->head,
         json_integer_value(json_object_get(guard, "windowSeconds")));
+    if (json_is_integer(every)) {
+        scim_command_number(&admin->head, json_integer_value(every));
+    } else {
+        scim_command_text(&admin->head, "");
+    }
 }
 
 

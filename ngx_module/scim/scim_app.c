@@ -6,6 +6,7 @@
 
 #include "scim_app_connector.h"
 #include "scim_app_field.h"
+#include "scim_app_list.h"
 #include "scim_json.h"
 
 #define NAME_MAX_BYTES 256
@@ -16,7 +17,8 @@
 
 static const char *const app_members[] = {
     "id", "name", "description", "seats", "accessRoles", "defaultAccessRole",
-    "connector", "account", "limits", "guard", "settleSeconds", NULL
+    "connector", "account", "limits", "guard", "settleSeconds", "checks",
+    NULL
 };
 
 static const scim_app_number_t concurrency = {
@@ -38,6 +40,9 @@ static const scim_app_number_t window_seconds = {
 };
 static const scim_app_number_t settle_seconds = {
     "settleSeconds", 0, 86400, 5, false
+};
+static const scim_app_number_t every_seconds = {
+    "everySeconds", 1, 31536000, 86400, true
 };
 static const scim_app_number_t seats = { "seats", 1, 100000000, 0, true };
 
@@ -201,6 +206,42 @@ read_guard(const json_t *body, json_t *definition, scim_error_t *error)
 }
 
 
+/* A schedule for checks; absent = only when asked for. */
+static bool
+read_checks(const json_t *body, json_t *definition, scim_error_t *error)
+{
+    json_t                  *out;
+    const json_t            *checks = scim_app_member(body, "checks");
+    const json_t            *apply = scim_app_member(checks, "apply");
+    scim_app_place_t         place = { NULL, "checks", 0 };
+    scim_app_place_t         apply_place = { &place, "apply", 0 };
+    scim_app_place_t         every_place = { &place, "everySeconds", 0 };
+    static const char *const members[] = { "everySeconds", "apply", NULL };
+
+    if (checks == NULL) {
+        return true;
+    }
+    if (!scim_app_object(checks, &place, members, error)) {
+        return false;
+    }
+    if (scim_app_member(checks, "everySeconds") == NULL) {
+        return scim_app_refuse(error, &every_place, "is required");
+    }
+    if (apply && !json_is_boolean(apply)) {
+        return scim_app_refuse(error, &apply_place, "must be true or false");
+    }
+    if (!scim_app_can_list(json_object_get(definition, "connector"))) {
+        return scim_app_refuse(error, &place,
+            "needs a connector that can list the members");
+    }
+    out = json_pack("{sb}", "apply", json_is_true(apply));
+    if (json_object_set_new(definition, "checks", out) != 0) {
+        return scim_error_set(error, 500, SCIM_ERROR_NONE, "out of memory");
+    }
+    return scim_app_number(checks, &place, &every_seconds, out, error);
+}
+
+
 static bool
 read_connector(const json_t *body, const scim_app_policy_t *policy,
     json_t *definition, scim_error_t *error)
@@ -233,7 +274,8 @@ scim_app_validate(const json_t *body, const scim_app_policy_t *policy,
         && read_connector(body, policy, out, error)
         && read_limits(body, out, error)
         && read_guard(body, out, error)
-        && scim_app_number(body, NULL, &settle_seconds, out, error);
+        && scim_app_number(body, NULL, &settle_seconds, out, error)
+        && read_checks(body, out, error);
     if (!valid) {
         json_decref(out);
         return false;
@@ -316,6 +358,8 @@ scim_app_read(const char *text, size_t len, scim_app_t *app)
     app->name = json_string_value(json_object_get(app->json, "name"));
     app->account = json_string_value(json_object_get(app->json, "account"));
     app->connector = json_object_get(app->json, "connector");
+    app->checks_apply = json_is_true(json_object_get(
+        json_object_get(app->json, "checks"), "apply"));
     if (app->id == NULL || app->name == NULL
         || !json_is_object(app->connector) || !read_stored_roles(app))
     {

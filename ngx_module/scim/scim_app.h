@@ -36,6 +36,7 @@ typedef struct {
     int64_t            settle_ms; /* default 5000 */
     const char        *account; /* whom the connector runs as: address or
                                    member id; NULL = not said */
+    bool               checks_apply; /* scheduled checks make it right */
     const json_t      *connector; /* borrowed from `json` */
     json_t            *json;      /* owned: the whole definition */
 } scim_app_t;
