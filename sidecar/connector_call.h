@@ -30,7 +30,10 @@ typedef enum {
     STEP_INVITE,
     STEP_ROLE,
     STEP_CANCEL,
-    STEP_REMOVE
+    STEP_REMOVE,
+    STEP_REACTIVATE,
+    STEP_ASSIGN,   /* the access role of the grant */
+    STEP_UNASSIGN  /* each other one */
 } connector_step_t;
 
 struct connector_call_s {
@@ -45,6 +48,8 @@ struct connector_call_s {
     bool                    starting;   /* inside connector_run() */
     bool                    ended;      /* `outcome` waits to be handed over */
     bool                    conflict;   /* the invite was answered by 409 */
+    bool                    joined;     /* the invite made a new member */
+    size_t                  other_role; /* the one that is unassigned */
     bool                    cancelled;  /* the app has no such invite */
     bool                    looked_up;  /* and the list was complete */
     struct {
@@ -52,6 +57,8 @@ struct connector_call_s {
         size_t              count; /* members with this address */
         char                id[CONNECTOR_MEMBER_ID_SIZE];
         bool                other_role;
+        char                off_id[CONNECTOR_MEMBER_ID_SIZE]; /* of one with
+                                    the address who is switched off */
     } found;
     char                    member_id[CONNECTOR_MEMBER_ID_SIZE];
     char                    reason[160];

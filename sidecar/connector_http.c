@@ -11,7 +11,11 @@
  *
  *   invite   [look up, when an earlier call may have worked] invite
  *            409 -> look up; another role there -> role
- *   role     [look up, when the id is needed and not known] role
+ *            there, but switched off -> reactivate
+ *            then, with `assign`: assign, and for who was there before
+ *            unassign once for each other access role
+ *   role     [look up, when the id is needed and not known] role, or assign
+ *            and unassign as above
  *   remove   [look up, likewise] cancel (never accepted) or remove
  *            cancel answered 404 -> remove, since it may just have been
  *            accepted
@@ -24,7 +28,10 @@ static const char *const step_verbs[] = {
     [STEP_INVITE] = "invite",
     [STEP_ROLE] = "role",
     [STEP_CANCEL] = "cancel",
-    [STEP_REMOVE] = "remove"
+    [STEP_REMOVE] = "remove",
+    [STEP_REACTIVATE] = "reactivate",
+    [STEP_ASSIGN] = "assign",
+    [STEP_UNASSIGN] = "unassign"
 };
 
 
@@ -64,6 +71,7 @@ static void
 set_values(const connector_call_t *call, template_values_t *values)
 {
     const connector_task_t *task = call->task;
+    const char             *access_role = task->grant.access_role;
 
     memset(values, 0, sizeof(*values));
     values->value[SCIM_APP_USER_EMAIL] = task->user.email;
@@ -72,8 +80,13 @@ set_values(const connector_call_t *call, template_values_t *values)
     values->value[SCIM_APP_USER_DISPLAY_NAME] = task->user.display_name;
     values->value[SCIM_APP_USER_GIVEN_NAME] = task->user.given_name;
     values->value[SCIM_APP_USER_FAMILY_NAME] = task->user.family_name;
+    if (call->step == STEP_UNASSIGN) {
+        access_role = task->app->access_roles[call->other_role];
+    }
+    values->value[SCIM_APP_ROLE_ID] = json_string_value(json_object_get(
+        connector_verb(task->app, "roleIds"), access_role));
     values->value[SCIM_APP_GRANT_ROLE] = task->grant.role;
-    values->value[SCIM_APP_GRANT_ACCESS_ROLE] = task->grant.access_role;
+    values->value[SCIM_APP_GRANT_ACCESS_ROLE] = access_role;
     values->value[SCIM_APP_MEMBER_ID] = call->member_id;
     values->value[SCIM_APP_JOIN_URL] = task->join_url;
     values->value[SCIM_APP_ID] = task->app->id;
@@ -90,8 +103,14 @@ write_key(const connector_call_t *call, connector_step_t step, char *key,
     size_t size)
 {
     bool second = (step == STEP_ROLE && call->task->kind == TASK_INVITE)
-        || (step == STEP_REMOVE && call->cancelled);
+        || (step == STEP_REMOVE && call->cancelled)
+        || step == STEP_REACTIVATE || step == STEP_ASSIGN;
 
+    if (step == STEP_UNASSIGN) {
+        snprintf(key, size, "%s:unassign%zu", call->task->key,
+            call->other_role);
+        return;
+    }
     snprintf(key, size, "%s%s%s", call->task->key, second ? ":" : "",
         second ? step_verbs[step] : "");
 }
@@ -104,9 +123,9 @@ send_step(connector_call_t *call, connector_step_t step)
     outcome_kind_t    kind;
     template_values_t values;
 
+    call->step = step;
     set_values(call, &values);
     write_key(call, step, key, sizeof(key));
-    call->step = step;
     call->http = connector_request(call->connectors, call->task->app,
         verb_of(call, step), &values, key, CONNECTOR_ANSWER_MAX, on_answer,
         call, &kind, problem, sizeof(problem));
@@ -184,9 +203,15 @@ on_member(void *data, const connector_member_t *member)
 {
     connector_call_t *call = data;
 
-    if (!member->active || member->email[0] == '\0'
-        || !is_same_person(call, member->email)
-        || (call->found.count > 0
+    if (member->email[0] == '\0' || !is_same_person(call, member->email)) {
+        return true;
+    }
+    if (!member->active) {
+        snprintf(call->found.off_id, sizeof(call->found.off_id), "%s",
+            member->id);
+        return true;
+    }
+    if ((call->found.count > 0
             && strcmp(member->id, call->found.id) == 0))
     {
         return true;
@@ -204,7 +229,16 @@ static void
 invite_looked_up(connector_call_t *call)
 {
     if (call->found.count == 0) {
-        if (call->conflict) {
+        if (call->joined) {
+            connector_end(call, OUTCOME_UNKNOWN, "the app's list does not "
+                "show the person who was just invited");
+        } else if (call->conflict && call->found.off_id[0]
+            && verb_of(call, STEP_REACTIVATE))
+        {
+            memcpy(call->member_id, call->found.off_id,
+                sizeof(call->found.off_id));
+            send_step(call, STEP_REACTIVATE);
+        } else if (call->conflict) {
             connector_end(call, OUTCOME_RETRY, "the app says the person is "
                 "there already, and its list does not show them");
         } else {
@@ -213,7 +247,9 @@ invite_looked_up(connector_call_t *call)
         return;
     }
     memcpy(call->member_id, call->found.id, sizeof(call->found.id));
-    if (!call->found.other_role) {
+    if (verb_of(call, STEP_ASSIGN)) {
+        send_step(call, STEP_ASSIGN);
+    } else if (!call->found.other_role) {
         connector_end(call, OUTCOME_DONE, "the app has this person already");
     } else if (verb_of(call, STEP_ROLE)) {
         send_step(call, STEP_ROLE);
@@ -278,6 +314,7 @@ look_up(connector_call_t *call)
 
     scim_buffer_reset(&call->found.email);
     call->found.count = 0;
+    call->found.off_id[0] = '\0';
     if (task->user.email[0] == '\0' || !scim_fold(task->user.email,
             strlen(task->user.email), &call->found.email)
         || scim_buffer_failed(&call->found.email))
@@ -333,7 +370,63 @@ invite_answered(connector_call_t *call, const http_answer_t *answer)
             "the app's answer does not hold the member's id");
         return;
     }
-    connector_end(call, OUTCOME_DONE, "");
+    call->joined = true;
+    if (verb_of(call, STEP_ASSIGN)) {
+        send_or_look_up(call, STEP_ASSIGN);
+    } else {
+        connector_end(call, OUTCOME_DONE, "");
+    }
+}
+
+
+/* Takes the next access role away that is not the grant's; or that was all. */
+static void
+unassign_from(connector_call_t *call, size_t role)
+{
+    const scim_app_t *app = call->task->app;
+
+    for ( ; role < app->access_role_count; role++) {
+        if (strcmp(app->access_roles[role], call->task->grant.access_role)
+            != 0)
+        {
+            break;
+        }
+    }
+    if (role >= app->access_role_count || call->joined
+        || verb_of(call, STEP_UNASSIGN) == NULL)
+    {
+        connector_end(call, OUTCOME_DONE, "");
+        return;
+    }
+    call->other_role = role;
+    send_step(call, STEP_UNASSIGN);
+}
+
+
+/* A member who was switched off is back, with the role of then. */
+static void
+after_reactivation(connector_call_t *call)
+{
+    if (verb_of(call, STEP_ASSIGN)) {
+        send_step(call, STEP_ASSIGN);
+    } else if (verb_of(call, STEP_ROLE)) {
+        send_step(call, STEP_ROLE);
+    } else {
+        connector_end(call, OUTCOME_DONE, "");
+    }
+}
+
+
+/* RFC 7644, section 3.12: not a member of it, which is what was wanted. */
+static bool
+says_no_target(const http_answer_t *answer)
+{
+    json_t     *root = connector_read_json(answer);
+    const char *type = json_string_value(json_object_get(root, "scimType"));
+    bool        says = type && strcmp(type, "noTarget") == 0;
+
+    json_decref(root);
+    return says;
 }
 
 
@@ -355,7 +448,12 @@ step_takes(const connector_call_t *call, const http_answer_t *answer)
     case STEP_CANCEL:
     case STEP_REMOVE:
         return status == 404 || status == 410;
+    case STEP_UNASSIGN:
+        return status == 404 || (status == 400 && says_no_target(answer));
+    case STEP_ASSIGN:
+        return status == 409; /* has it already */
     case STEP_ROLE:
+    case STEP_REACTIVATE:
         break;
     }
     return false;
@@ -375,6 +473,11 @@ on_answer(void *data, const http_answer_t *answer)
         kind = connector_classify(answer, call->reason,
             sizeof(call->reason));
         call->outcome.retry_after_ms = answer->retry_after_ms;
+        if (kind == OUTCOME_RETRY && call->task->kind == TASK_INVITE
+            && call->step != STEP_INVITE)
+        {
+            kind = OUTCOME_UNKNOWN; /* the member is there, the rest is not */
+        }
         end_failed(call, kind, call->reason);
         return;
     }
@@ -383,6 +486,12 @@ on_answer(void *data, const http_answer_t *answer)
         invite_answered(call, answer);
     } else if (call->step == STEP_CANCEL && !succeeded) {
         after_cancel_found_none(call);
+    } else if (call->step == STEP_ASSIGN) {
+        unassign_from(call, 0);
+    } else if (call->step == STEP_UNASSIGN) {
+        unassign_from(call, call->other_role + 1);
+    } else if (call->step == STEP_REACTIVATE) {
+        after_reactivation(call);
     } else {
         connector_end(call, OUTCOME_DONE, succeeded ? ""
             : "the app has no such member");
@@ -400,6 +509,10 @@ connector_http_begin(connector_call_t *call)
         if (verb_of(call, STEP_INVITE) == NULL) {
             connector_end(call, OUTCOME_MANUAL,
                 "the connector cannot invite");
+        } else if (task->unknown && verb_of(call, STEP_ASSIGN)
+                   && call->member_id[0])
+        {
+            send_step(call, STEP_ASSIGN); /* the invite itself worked */
         } else if (task->unknown && connector_verb(task->app, "list")) {
             look_up(call);
         } else {
@@ -407,7 +520,9 @@ connector_http_begin(connector_call_t *call)
         }
         return;
     case TASK_ROLE:
-        if (verb_of(call, STEP_ROLE) == NULL) {
+        if (verb_of(call, STEP_ASSIGN)) {
+            send_or_look_up(call, STEP_ASSIGN);
+        } else if (verb_of(call, STEP_ROLE) == NULL) {
             connector_end(call, OUTCOME_MANUAL,
                 "the connector cannot change roles");
         } else {

@@ -53,14 +53,16 @@ static bool
 request_page(connector_list_t *list, outcome_kind_t *kind, char *problem,
     size_t problem_size)
 {
-    char              start[24], number[24];
+    char              start[24], number[24], offset[24];
     template_values_t values = { 0 };
 
     snprintf(start, sizeof(start), "%zu", list->result.members + 1);
+    snprintf(offset, sizeof(offset), "%zu", list->result.members);
     snprintf(number, sizeof(number), "%u", list->page);
     values.value[SCIM_APP_PAGE_CURSOR] = list->cursor;
     values.value[SCIM_APP_PAGE_START] = start;
     values.value[SCIM_APP_PAGE_NUMBER] = number;
+    values.value[SCIM_APP_PAGE_OFFSET] = offset;
     values.value[SCIM_APP_ID] = list->app->id;
     values.value[SCIM_APP_WORKSPACE] = list->workspace;
     list->http = connector_request(list->connectors, list->app, list->verb,
@@ -73,10 +75,20 @@ request_page(connector_list_t *list, outcome_kind_t *kind, char *problem,
 static const json_t *
 mapped(const connector_list_t *list, const json_t *item, const char *name)
 {
-    const char *pointer = json_string_value(
-        json_object_get(list->map, name));
+    size_t        index;
+    json_t       *one;
+    const json_t *pointer = json_object_get(list->map, name), *value = NULL;
 
-    return pointer ? pointer_get(item, pointer) : NULL;
+    if (json_is_string(pointer)) {
+        return pointer_get(item, json_string_value(pointer));
+    }
+    json_array_foreach(pointer, index, one) { /* the first that is there */
+        value = pointer_get(item, json_string_value(one));
+        if (value && !json_is_null(value)) {
+            break;
+        }
+    }
+    return value;
 }
 
 
@@ -297,6 +309,7 @@ connector_list_start(connectors_t *connectors, const scim_app_t *app,
     list->result.body = "";
     list->by_cursor = template_uses(list->verb, SCIM_APP_PAGE_CURSOR);
     list->by_number = template_uses(list->verb, SCIM_APP_PAGE_START)
+        || template_uses(list->verb, SCIM_APP_PAGE_OFFSET)
         || template_uses(list->verb, SCIM_APP_PAGE_NUMBER);
     if (!request_page(list, kind, problem, problem_size)) {
         free(list);

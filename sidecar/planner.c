@@ -292,7 +292,8 @@ must_reissue(const step_t *step)
     }
     return (step->grant.state == GRANT_INVITED
                && connector_has(step, "cancel"))
-        || (!connector_has(step, "role") && connector_has(step, "remove"));
+        || (!connector_has(step, "role") && !connector_has(step, "assign")
+            && connector_has(step, "remove"));
 }
 
 

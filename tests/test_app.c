@@ -216,8 +216,8 @@ connector_types_are_checked(void **state)
     (void) state;
     refused("connector.type", "\"ftp\"");
     refused("connector.type", NULL);
-    refused("connector.type", "\"scim\"");
     refused("connector.type", "\"email\"");
+    refused_at("connector.type", "\"scim\"", "connector.invite");
     taken("connector", "{\"type\":\"manual\"}");
     taken("connector", "{\"type\":\"manual\",\"instructions\":\"Ask IT\\n\"}");
     refused("connector.instructions", "\"x\"");

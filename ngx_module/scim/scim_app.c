@@ -7,6 +7,7 @@
 #include "scim_app_connector.h"
 #include "scim_app_field.h"
 #include "scim_app_list.h"
+#include "scim_app_scim.h"
 #include "scim_json.h"
 
 #define NAME_MAX_BYTES 256
@@ -206,6 +207,40 @@ read_guard(const json_t *body, json_t *definition, scim_error_t *error)
 }
 
 
+/*
+ * A connector that names the roles names all of them, and one that cannot
+ * tell roles apart has only one to give.
+ */
+static bool
+check_connector_roles(const json_t *definition, scim_error_t *error)
+{
+    size_t           index;
+    json_t          *role;
+    const json_t    *roles = json_object_get(definition, "accessRoles");
+    const json_t    *connector = json_object_get(definition, "connector");
+    const json_t    *ids = json_object_get(connector, "roleIds");
+    const char      *type = json_string_value(json_object_get(connector,
+        "type"));
+    scim_app_place_t place = { NULL, "connector", 0 };
+    scim_app_place_t ids_place = { &place, "roleIds", 0 };
+    scim_app_place_t roles_place = { &place, "roles", 0 };
+
+    if (type && strcmp(type, "scim") == 0 && json_array_size(roles) > 1
+        && json_object_get(connector, "roles") == NULL)
+    {
+        return scim_app_refuse(error, &roles_place, "is required where "
+            "there are several accessRoles: attribute or groups");
+    }
+    json_array_foreach(roles, index, role) {
+        if (ids && json_object_get(ids, json_string_value(role)) == NULL) {
+            return scim_app_refuse(error, &ids_place,
+                "must name every one of accessRoles");
+        }
+    }
+    return true;
+}
+
+
 /* A schedule for checks; absent = only when asked for. */
 static bool
 read_checks(const json_t *body, json_t *definition, scim_error_t *error)
@@ -272,6 +307,7 @@ scim_app_validate(const json_t *body, const scim_app_policy_t *policy,
             || scim_app_number(body, NULL, &seats, out, error))
         && read_roles(body, out, error)
         && read_connector(body, policy, out, error)
+        && check_connector_roles(out, error)
         && read_limits(body, out, error)
         && read_guard(body, out, error)
         && scim_app_number(body, NULL, &settle_seconds, out, error)
@@ -349,6 +385,17 @@ read_stored_numbers(scim_app_t *app)
 }
 
 
+static json_t *
+read_stored_connector(const json_t *definition)
+{
+    json_t     *connector = json_object_get(definition, "connector");
+    const char *type = json_string_value(json_object_get(connector, "type"));
+
+    return type && strcmp(type, "scim") == 0
+        ? scim_app_scim_expand(connector) : json_incref(connector);
+}
+
+
 bool
 scim_app_read(const char *text, size_t len, scim_app_t *app)
 {
@@ -357,7 +404,7 @@ scim_app_read(const char *text, size_t len, scim_app_t *app)
     app->id = json_string_value(json_object_get(app->json, "id"));
     app->name = json_string_value(json_object_get(app->json, "name"));
     app->account = json_string_value(json_object_get(app->json, "account"));
-    app->connector = json_object_get(app->json, "connector");
+    app->connector = read_stored_connector(app->json);
     app->checks_apply = json_is_true(json_object_get(
         json_object_get(app->json, "checks"), "apply"));
     if (app->id == NULL || app->name == NULL
@@ -375,6 +422,7 @@ void
 scim_app_free(scim_app_t *app)
 {
     free(app->access_roles);
+    json_decref(app->connector);
     json_decref(app->json);
     memset(app, 0, sizeof(*app));
 }

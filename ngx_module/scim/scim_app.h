@@ -37,7 +37,8 @@ typedef struct {
     const char        *account; /* whom the connector runs as: address or
                                    member id; NULL = not said */
     bool               checks_apply; /* scheduled checks make it right */
-    const json_t      *connector; /* borrowed from `json` */
+    json_t            *connector; /* owned: of type http or manual; another
+                                     type as what it stands for */
     json_t            *json;      /* owned: the whole definition */
 } scim_app_t;
 

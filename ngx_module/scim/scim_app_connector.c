@@ -5,6 +5,7 @@
 
 #include "scim_app_host.h"
 #include "scim_app_http.h"
+#include "scim_app_scim.h"
 
 #define INSTRUCTIONS_MAX 4000
 
@@ -45,6 +46,7 @@ validate_manual(const json_t *connector, const scim_app_place_t *place,
 
 static const connector_type_t types[] = {
     { "http", scim_app_http_validate },
+    { "scim", scim_app_scim_validate },
     { "manual", validate_manual }
 };
 
@@ -105,13 +107,12 @@ scim_app_connector_validate(const json_t *connector,
         }
         return copy;
     }
-    if (strcmp(type, "scim") == 0 || strcmp(type, "email") == 0) {
-        scim_app_refuse(error, &here,
-            "\"%s\" is not available in this version; use http or manual",
-            type);
+    if (strcmp(type, "email") == 0) {
+        scim_app_refuse(error, &here, "\"email\" is not available in this "
+            "version; use http, scim or manual");
     } else {
         scim_app_refuse(error, &here,
-            "must be http or manual, is \"%.48s\"", type);
+            "must be http, scim or manual, is \"%.48s\"", type);
     }
     return NULL;
 }

@@ -13,6 +13,7 @@
 #define HEADER_MAX 1024
 #define HEADER_COUNT_MAX 32
 #define POINTER_MAX 256
+#define ROLE_ID_MAX 256
 
 #define USER_KEYS (SCIM_APP_VARIABLE(SCIM_APP_USER_EMAIL) \
     | SCIM_APP_VARIABLE(SCIM_APP_USER_USER_NAME) \
@@ -25,11 +26,13 @@
     | SCIM_APP_VARIABLE(SCIM_APP_USER_FAMILY_NAME) \
     | SCIM_APP_VARIABLE(SCIM_APP_GRANT_ROLE) \
     | SCIM_APP_VARIABLE(SCIM_APP_GRANT_ACCESS_ROLE) \
+    | SCIM_APP_VARIABLE(SCIM_APP_ROLE_ID) \
     | SCIM_APP_VARIABLE(SCIM_APP_JOIN_URL))
 #define MEMBER_VARIABLE SCIM_APP_VARIABLE(SCIM_APP_MEMBER_ID)
 #define PAGE_VARIABLES (SCIM_APP_VARIABLE(SCIM_APP_PAGE_CURSOR) \
     | SCIM_APP_VARIABLE(SCIM_APP_PAGE_START) \
-    | SCIM_APP_VARIABLE(SCIM_APP_PAGE_NUMBER))
+    | SCIM_APP_VARIABLE(SCIM_APP_PAGE_NUMBER) \
+    | SCIM_APP_VARIABLE(SCIM_APP_PAGE_OFFSET))
 
 typedef struct {
     const char        *name;
@@ -41,7 +44,7 @@ typedef struct {
 
 static const char *const connector_members[] = {
     "type", "baseUrl", "auth", "headers", "invite", "role", "remove",
-    "cancel", "list", NULL
+    "cancel", "assign", "unassign", "reactivate", "list", "roleIds", NULL
 };
 static const char *const invite_members[] = {
     "method", "path", "body", "memberId", NULL
@@ -68,6 +71,12 @@ static const verb_t verbs[] = {
     { "remove", call_members, write_methods,
       PERSON_VARIABLES | MEMBER_VARIABLE, USER_KEYS | MEMBER_VARIABLE },
     { "cancel", call_members, write_methods,
+      PERSON_VARIABLES | MEMBER_VARIABLE, USER_KEYS | MEMBER_VARIABLE },
+    { "assign", call_members, write_methods,
+      PERSON_VARIABLES | MEMBER_VARIABLE, USER_KEYS | MEMBER_VARIABLE },
+    { "unassign", call_members, write_methods,
+      PERSON_VARIABLES | MEMBER_VARIABLE, USER_KEYS | MEMBER_VARIABLE },
+    { "reactivate", call_members, write_methods,
       PERSON_VARIABLES | MEMBER_VARIABLE, USER_KEYS | MEMBER_VARIABLE },
     { "list", list_members, list_methods,
       PLACE_VARIABLES | PAGE_VARIABLES, 0 }
@@ -362,7 +371,8 @@ check_paging(const json_t *list, const scim_app_place_t *place,
 
     if (page & (page - 1)) {
         return scim_app_refuse(error, &path, "must use only one of "
-            "${page.cursor}, ${page.start}, ${page.number}");
+            "${page.cursor}, ${page.start}, ${page.offset}, "
+            "${page.number}");
     }
     if (by_cursor && scim_app_member(list, "next") == NULL) {
         return scim_app_refuse(error, &next,
@@ -374,7 +384,8 @@ check_paging(const json_t *list, const scim_app_place_t *place,
     }
     if ((page == 0 || by_cursor) && scim_app_member(list, "total")) {
         return scim_app_refuse(error, &total,
-            "needs ${page.start} or ${page.number} in the path or body");
+            "needs ${page.start}, ${page.offset} or ${page.number} in the "
+            "path or body");
     }
     return true;
 }
@@ -411,9 +422,67 @@ check_list(const json_t *list, const scim_app_place_t *place, unsigned used,
 }
 
 
+/* What the access roles are called in the app. */
+bool
+scim_app_role_ids(const json_t *connector, const scim_app_place_t *place,
+    scim_error_t *error)
+{
+    json_t          *id;
+    const char      *role, *text;
+    const json_t    *ids = scim_app_member(connector, "roleIds");
+    scim_app_place_t here = { place, "roleIds", 0 };
+
+    if (ids == NULL) {
+        return true;
+    }
+    if (!json_is_object(ids)) {
+        return scim_app_refuse(error, &here,
+            "must be a JSON object: access role to the app's id of it");
+    }
+    json_object_foreach((json_t *) ids, role, id) {
+        (void) id;
+        if (!scim_app_text(ids, &here, role, true, ROLE_ID_MAX, &text, error))
+        {
+            return false;
+        }
+    }
+    return true;
+}
+
+
+/* Verbs that only make sense together. */
+static bool
+check_together(const json_t *connector, const scim_app_place_t *place,
+    unsigned used, scim_error_t *error)
+{
+    scim_app_place_t ids = { place, "roleIds", 0 };
+    scim_app_place_t role = { place, "role", 0 };
+    scim_app_place_t unassign = { place, "unassign", 0 };
+
+    if ((used & SCIM_APP_VARIABLE(SCIM_APP_ROLE_ID))
+        && scim_app_member(connector, "roleIds") == NULL)
+    {
+        return scim_app_refuse(error, &ids,
+            "is required where ${role.id} is used");
+    }
+    if (scim_app_member(connector, "unassign")
+        && scim_app_member(connector, "assign") == NULL)
+    {
+        return scim_app_refuse(error, &unassign, "needs assign");
+    }
+    if (scim_app_member(connector, "assign")
+        && scim_app_member(connector, "role"))
+    {
+        return scim_app_refuse(error, &role,
+            "cannot stand beside assign: one of them changes roles");
+    }
+    return true;
+}
+
+
 static bool
 check_verb(const json_t *call, const scim_app_place_t *place,
-    const verb_t *verb, scim_error_t *error)
+    const verb_t *verb, unsigned *every, scim_error_t *error)
 {
     unsigned used = 0;
 
@@ -424,6 +493,7 @@ check_verb(const json_t *call, const scim_app_place_t *place,
     {
         return false;
     }
+    *every |= used;
     /* a call that names nobody could mean everybody */
     if (verb->keys && !(used & verb->keys)) {
         return scim_app_refuse(error, place, "must say who is meant: %s"
@@ -439,20 +509,31 @@ check_verb(const json_t *call, const scim_app_place_t *place,
 
 
 bool
+scim_app_endpoint(const json_t *connector, const scim_app_place_t *place,
+    const scim_app_policy_t *policy, scim_error_t *error)
+{
+    const char      *url;
+    scim_app_place_t here = { place, "baseUrl", 0 };
+
+    return scim_app_text(connector, place, "baseUrl", true, URL_MAX, &url,
+            error)
+        && scim_app_base_url(url, &here, policy, error)
+        && check_auth(connector, place, policy, error)
+        && check_headers(connector, place, error);
+}
+
+
+bool
 scim_app_http_validate(const json_t *connector,
     const scim_app_place_t *place, const scim_app_policy_t *policy,
     scim_error_t *error)
 {
     size_t           count = 0;
-    const char      *url;
-    scim_app_place_t url_place = { place, "baseUrl", 0 };
+    unsigned         used = 0;
 
     if (!scim_app_object(connector, place, connector_members, error)
-        || !scim_app_text(connector, place, "baseUrl", true, URL_MAX, &url,
-            error)
-        || !scim_app_base_url(url, &url_place, policy, error)
-        || !check_auth(connector, place, policy, error)
-        || !check_headers(connector, place, error))
+        || !scim_app_endpoint(connector, place, policy, error)
+        || !scim_app_role_ids(connector, place, error))
     {
         return false;
     }
@@ -464,9 +545,12 @@ scim_app_http_validate(const json_t *connector,
             continue;
         }
         count++;
-        if (!check_verb(call, &here, &verbs[i], error)) {
+        if (!check_verb(call, &here, &verbs[i], &used, error)) {
             return false;
         }
+    }
+    if (!check_together(connector, place, used, error)) {
+        return false;
     }
     return count > 0 ? true : scim_app_refuse(error, place,
         "must have at least one of invite, role, remove, cancel, list");

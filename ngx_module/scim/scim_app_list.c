@@ -1,10 +1,15 @@
 #include "scim_app_list.h"
 
+#include <string.h>
+
 
 bool
 scim_app_can_list(const json_t *connector)
 {
-    return json_object_get(connector, "list") != NULL;
+    const char *type = json_string_value(json_object_get(connector, "type"));
+
+    return json_object_get(connector, "list") != NULL
+        || (type && strcmp(type, "scim") == 0);
 }
 
 

@@ -24,6 +24,8 @@ typedef enum {
     SCIM_APP_PAGE_CURSOR, /* what the page before gave; "" at first */
     SCIM_APP_PAGE_START,  /* items seen so far + 1 */
     SCIM_APP_PAGE_NUMBER, /* 1, 2, 3... */
+    SCIM_APP_PAGE_OFFSET, /* items seen so far */
+    SCIM_APP_ROLE_ID,     /* what `roleIds` says the access role is there */
     SCIM_APP_JOIN_URL,
     SCIM_APP_ID,
     SCIM_APP_WORKSPACE,
