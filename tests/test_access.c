@@ -32,7 +32,8 @@ make_app(const char *more)
         "\"viewer\",\"settleSeconds\":0,\"connector\":{\"type\":\"http\","
         "\"baseUrl\":\"https://app.example.com\",\"invite\":{\"method\":"
         "\"POST\",\"path\":\"/m/${user.id}\"},"
-        "\"remove\":{\"method\":\"DELETE\",\"path\":\"/m/${member.id}\"}}%s}", more));
+        "\"remove\":{\"method\":\"DELETE\",\"path\":\"/m/${member.id}\"}}%s}",
+        more));
 
     snprintf(app, sizeof(app), "%s", harness_text(json, "id"));
     json_decref(json);
