@@ -113,9 +113,11 @@ test: test-packages
 	@CMOCKA_MESSAGE_OUTPUT=TAP prove -It/lib -e '' $(TESTS)
 	@prove -It/lib t
 
-# the unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
+# the unit tests under AddressSanitizer and UndefinedBehaviorSanitizer; gcc
+# warns of what these add, so that warnings are left to the usual build
 sanitize: test-packages
 	@$(MAKE) --no-print-directory B=build/sanitize unit \
+	    WARNINGS='-std=c11 -w' \
 	    CFLAGS='-O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer'
 
 # every fuzz target for SECONDS; new finds go to build/fuzz

@@ -11,6 +11,7 @@
 #include "redis_harness.h"
 #include "scim_embedded.h"
 #include "scim_record.h"
+#include "scim_resource.h"
 
 /* Operations without Redis: what they ask for, and scripted replies. */
 #define ID "0190dada-0000-7000-8000-000000000001"
@@ -413,7 +414,7 @@ somebody_faster_is_waited_for_but_not_for_ever(void **state)
                          "\"title\",\"value\":\"x\"}]}");
 
     (void) state;
-    for (int i = 0; i < 16; i++) {
+    for (int i = 0; i < SCIM_COMMIT_ATTEMPT_MAX; i++) {
         assert_string_equal(call->operation->command.argv[0], "GET");
         feed(call, text_reply(record));
         assert_string_equal(call->operation->command.argv[0], "FCALL");

@@ -130,7 +130,7 @@ apply_member(patch_t *patch, patch_verb_t verb, const char *key,
         scim_lenient_note(patch->lenient, SCIM_LENIENT_READ_ONLY);
         ok = true;
     } else {
-        ok = patch_at(patch, verb, &path, value);
+        ok = scim_patch_at(patch, verb, &path, value);
     }
     scim_path_free(&path);
     return ok;
@@ -213,7 +213,7 @@ apply_operation(patch_t *patch, const json_t *operation)
     {
         return false;
     }
-    ok = path.unknown_extension || patch_at(patch, verb, &path, value);
+    ok = path.unknown_extension || scim_patch_at(patch, verb, &path, value);
     scim_path_free(&path);
     return ok;
 }

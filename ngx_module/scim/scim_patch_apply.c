@@ -21,7 +21,7 @@ mutability(patch_t *patch, const scim_attribute_t *attribute)
 
 
 bool
-patch_unassigns(const json_t *value)
+scim_patch_unassigns(const json_t *value)
 {
     const json_t *inner;
 
@@ -31,7 +31,7 @@ patch_unassigns(const json_t *value)
         return true;
     }
     inner = json_object_get(value, "value");
-    return json_object_size(value) == 1 && inner && patch_unassigns(inner);
+    return json_object_size(value) == 1 && inner && scim_patch_unassigns(inner);
 }
 
 
@@ -83,7 +83,8 @@ typed(patch_t *patch, const scim_attribute_t *attribute, const json_t *value,
             "%s: the operation has no value", attribute->name);
     }
     if (attribute->type == SCIM_BOOLEAN && attribute->parent == NULL
-        && strcmp(attribute->name, "active") == 0 && patch_unassigns(value))
+        && strcmp(attribute->name, "active") == 0
+        && scim_patch_unassigns(value))
     {
         return scim_error_set(patch->error, 400, SCIM_ERROR_INVALID_VALUE,
             "active must be true or false");
@@ -152,7 +153,7 @@ merge(patch_t *patch, const scim_attribute_t *attribute, json_t *target,
         const scim_attribute_t *sub = scim_attribute_sub(attribute, key,
             strlen(key));
 
-        if (sub && patch_unassigns(inner)
+        if (sub && scim_patch_unassigns(inner)
             && !assign(patch, target, sub, NULL))
         {
             json_decref(converted);
@@ -217,7 +218,7 @@ set_attribute(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
     }
     target = json_object_get(object, attribute->name);
     if (attribute->type == SCIM_COMPLEX && !attribute->multi_valued && target
-        && json_is_object(value) && !patch_unassigns(value))
+        && json_is_object(value) && !scim_patch_unassigns(value))
     {
         json_decref(converted);
         return merge(patch, attribute, target, value);
@@ -336,7 +337,7 @@ at_element_sub(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
         return false;
     }
     if (target == NULL) {
-        if (verb == PATCH_REMOVE || (value && patch_unassigns(value))) {
+        if (verb == PATCH_REMOVE || (value && scim_patch_unassigns(value))) {
             return true;
         }
         target = json_object();
@@ -446,7 +447,7 @@ create_element(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
         json_decref(element);
         return no_target(patch);
     }
-    if (value && patch_unassigns(value)) {
+    if (value && scim_patch_unassigns(value)) {
         json_decref(element);
         return true; /* clearing what is not there */
     }
@@ -496,7 +497,7 @@ at_matched(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
         return false;
     }
     *drop = insignificant(element)
-        && (verb == PATCH_REMOVE || patch_unassigns(value));
+        && (verb == PATCH_REMOVE || scim_patch_unassigns(value));
     return true;
 }
 
@@ -579,7 +580,7 @@ at_extension(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
         if (member.attribute == NULL) {
             scim_lenient_note(patch->lenient, SCIM_LENIENT_UNKNOWN_KEY);
         } else {
-            ok = ok && patch_at(patch, verb, &member, inner);
+            ok = ok && scim_patch_at(patch, verb, &member, inner);
         }
     }
     return ok;
@@ -587,7 +588,7 @@ at_extension(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
 
 
 bool
-patch_at(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
+scim_patch_at(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
     const json_t *value)
 {
     const scim_attribute_t *attribute = path->attribute;
@@ -599,7 +600,7 @@ patch_at(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
         && attribute->schema == patch->type->schema
         && strcmp(attribute->name, "members") == 0)
     {
-        return patch_members(patch, verb, path, value);
+        return scim_patch_members(patch, verb, path, value);
     }
     if (attribute->schema == NULL && strcmp(attribute->name, "schemas") == 0) {
         return true; /* follows from what is there */

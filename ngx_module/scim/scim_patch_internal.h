@@ -16,14 +16,14 @@ typedef struct {
 } patch_t;
 
 /* One operation whose path is resolved; `value` NULL = the key is absent. */
-bool patch_at(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
+bool scim_patch_at(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
     const json_t *value);
 
 /* The same for the members of a group. */
-bool patch_members(patch_t *patch, patch_verb_t verb,
+bool scim_patch_members(patch_t *patch, patch_verb_t verb,
     const scim_path_t *path, const json_t *value);
 
 /* null, "", {value:""} and {value:null}: reference L-39. */
-bool patch_unassigns(const json_t *value);
+bool scim_patch_unassigns(const json_t *value);
 
 #endif

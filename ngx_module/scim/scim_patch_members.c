@@ -103,7 +103,7 @@ add_members(patch_t *patch, patch_verb_t verb, const json_t *value)
 
 
 bool
-patch_members(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
+scim_patch_members(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
     const json_t *value)
 {
     if (verb == PATCH_REMOVE) {

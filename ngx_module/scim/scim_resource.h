@@ -11,9 +11,10 @@
  * Operations on resources (Users, Groups): shared by the files
  * scim_resource_*.c and the router, not part of the core's interface.
  */
-/* Attempts of read, change, compare-and-set before the client has to wait. */
-/* one of those who write at the same time wins each round; the deadline of the
-   request ends it sooner */
+/*
+ * Attempts of read, change, compare-and-set before the client has to wait: one
+ * of those who write at the same time wins each round.
+ */
 #define SCIM_COMMIT_ATTEMPT_MAX 1000
 
 /*
