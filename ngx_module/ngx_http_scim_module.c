@@ -11,7 +11,6 @@
 
 #define NGX_HTTP_SCIM_PAGE_SIZE      100
 #define NGX_HTTP_SCIM_PAGE_SIZE_MAX  200
-#define NGX_HTTP_SCIM_SCAN_MAX       10000
 
 
 static void *ngx_http_scim_create_main_conf(ngx_conf_t *cf);
@@ -27,6 +26,10 @@ static char *ngx_http_scim_location(ngx_conf_t *cf, ngx_command_t *cmd,
 
 static ngx_conf_num_bounds_t  ngx_http_scim_waits_bounds = {
     ngx_conf_check_num_bounds, 1, 1000000
+};
+
+static ngx_conf_num_bounds_t  ngx_http_scim_scan_bounds = {
+    ngx_conf_check_num_bounds, 1, 100000000
 };
 
 
@@ -73,6 +76,13 @@ static ngx_command_t  ngx_http_scim_commands[] = {
       NGX_HTTP_MAIN_CONF_OFFSET,
       offsetof(ngx_http_scim_main_conf_t, body_limit),
       NULL },
+
+    { ngx_string("scim_scan_limit"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_scim_main_conf_t, scan_limit),
+      &ngx_http_scim_scan_bounds },
 
     { ngx_string("scim_schemas"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
@@ -263,6 +273,7 @@ ngx_http_scim_create_main_conf(ngx_conf_t *cf)
     smcf->token_cache = NGX_CONF_UNSET_MSEC;
     smcf->backlog_limit = NGX_CONF_UNSET;
     smcf->body_limit = NGX_CONF_UNSET_SIZE;
+    smcf->scan_limit = NGX_CONF_UNSET_UINT;
 
     return smcf;
 }
@@ -278,6 +289,7 @@ ngx_http_scim_init_main_conf(ngx_conf_t *cf, void *conf)
     ngx_conf_init_msec_value(smcf->token_cache, 1000);
     ngx_conf_init_value(smcf->backlog_limit, 5000000);
     ngx_conf_init_size_value(smcf->body_limit, 1024 * 1024);
+    ngx_conf_init_uint_value(smcf->scan_limit, 100000);
 
     if (smcf->redis_path.len == 0 && smcf->redis_host.len == 0) {
         return NGX_CONF_OK;
@@ -333,7 +345,7 @@ ngx_http_scim_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     service->backlog_max = smcf->backlog_limit;
     service->page_size = NGX_HTTP_SCIM_PAGE_SIZE;
     service->page_size_max = NGX_HTTP_SCIM_PAGE_SIZE_MAX;
-    service->scan_max = NGX_HTTP_SCIM_SCAN_MAX;
+    service->scan_max = smcf->scan_limit;
     service->app_policy = smcf->policy;
 
     return NGX_CONF_OK;

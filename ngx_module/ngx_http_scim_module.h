@@ -31,6 +31,7 @@ typedef struct {
     ngx_msec_t            token_cache;
     ngx_int_t             backlog_limit;   /* events; 0 = none */
     size_t                body_limit;
+    ngx_uint_t            scan_limit;      /* documents of one query */
     ngx_str_t             schemas_dir;     /* of additional schemas, or empty */
     scim_schemas_t       *schemas;         /* NULL: scim_redis is not set */
     scim_app_policy_t     policy;

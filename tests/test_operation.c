@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "redis_harness.h"
+#include "scim_resource.h"
 #include "scim_embedded.h"
 #include "scim_record.h"
 #include "scim_resource.h"
@@ -119,7 +120,7 @@ static void
 unknown_paths_are_scim_errors(void **state)
 {
     static const char *const paths[] = {
-        "", "/", "/users", "/Userss", "/Users/" ID "/x", "/Groups/" ID "/x/y",
+        "/users", "/Userss", "/Users/" ID "/x", "/Groups/" ID "/x/y",
         "/Schemas/x", "/ResourceTypes/Device", "/Schemas/a/b",
         "/ServiceProviderConfig/x", "/../admin", "/Bulk/x"
     };

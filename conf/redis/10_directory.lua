@@ -499,6 +499,7 @@ local function push_entry(c, kind, id, record, extra, out)
     end
 end
 
+-- The number of entries goes to out[3].
 local function push_entries(c, kind, ids, extra, out)
     local n = 0
     for i = 1, #ids, CHUNK do
@@ -530,51 +531,6 @@ register('get', function(keys, args)
     local out = { 'OK' }
     push_entry(c, args[4], args[5], record, args[6], out)
     return out
-end, { 'no-writes' })
-
-register('list', function(keys, args)
-    local c, failed = begin(keys, args)
-    if not c then
-        return failed
-    end
-    local key = c.prefix .. args[4] .. 's'
-    local offset, count = tonumber(args[5]), tonumber(args[6])
-    local ids = {}
-    if count > 0 then
-        ids = call('ZRANGE', key, offset, offset + count - 1)
-    end
-    return push_entries(c, args[4], ids, args[7], { 'OK', call('ZCARD', key),
-        0 })
-end, { 'no-writes' })
-
-register('find', function(keys, args)
-    local c, failed = begin(keys, args)
-    if not c then
-        return failed
-    end
-    local kind, attribute, value = args[4], args[5], args[6]
-    local offset, count = tonumber(args[7]), tonumber(args[8])
-    local ids, total = {}, 0
-    if attribute == 'id' then
-        total = call('EXISTS', c.prefix .. kind .. ':' .. value)
-        if total == 1 and offset == 0 and count > 0 then
-            ids[1] = value
-        end
-    else
-        local key = index_key(c, kind, attribute)
-        local from, to = '[' .. value .. '\0', '(' .. value .. '\1'
-        if count > 0 then
-            ids = call('ZRANGEBYLEX', key, from, to, 'LIMIT', offset, count)
-        end
-        total = #ids
-        if offset > 0 or #ids == count then
-            total = call('ZLEXCOUNT', key, from, to)
-        end
-        for i, entry in ipairs(ids) do
-            ids[i] = string.sub(entry, #value + 2)
-        end
-    end
-    return push_entries(c, kind, ids, args[9], { 'OK', total, 0 })
 end, { 'no-writes' })
 
 register('members', function(keys, args)

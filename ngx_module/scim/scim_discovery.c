@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "scim_json.h"
+#include "scim_list.h"
 #include "scim_query.h"
 
 typedef struct {
@@ -62,13 +63,17 @@ append_config(const scim_operation_t *operation, scim_buffer_t *out)
         "\"maxPayloadSize\":0},"
         "\"filter\":{\"supported\":true,\"maxResults\":%u},"
         "\"changePassword\":{\"supported\":false},"
-        "\"sort\":{\"supported\":false},"
+        "\"sort\":{\"supported\":true},"
         "\"etag\":{\"supported\":true},"
         "\"authenticationSchemes\":[{\"type\":\"oauthbearertoken\","
         "\"name\":\"Bearer token\",\"description\":\"A token of one workspace "
         "in the Authorization header\",\"specUri\":"
-        "\"https://www.rfc-editor.org/info/rfc6750\",\"primary\":true}]",
-        operation->service->page_size_max);
+        "\"https://www.rfc-editor.org/info/rfc6750\",\"primary\":true}],"
+        "\"pagination\":{\"cursor\":true,\"index\":true,"
+        "\"defaultPaginationMethod\":\"index\",\"defaultPageSize\":%u,"
+        "\"maxPageSize\":%u,\"cursorTimeout\":%d}",
+        operation->service->page_size_max, operation->service->page_size,
+        operation->service->page_size_max, SCIM_CURSOR_TIMEOUT);
     append_meta(operation, "ServiceProviderConfig", "/ServiceProviderConfig",
         NULL, out);
 }

@@ -46,6 +46,16 @@ scim_filter_t *scim_filter_parse(const scim_resource_type_t *type,
     const char *text, size_t len, scim_lenient_t *lenient,
     scim_error_t *error) __attribute__((warn_unused_result));
 
+/*
+ * The same for a query of all types at once, of which `type` is one: an
+ * attribute that only another type has is no error and has no value (RFC 7644
+ * section 3.4.2.1).
+ */
+scim_filter_t *scim_filter_parse_any(const scim_schemas_t *schemas,
+    const scim_resource_type_t *type, const char *text, size_t len,
+    scim_lenient_t *lenient, scim_error_t *error)
+    __attribute__((warn_unused_result));
+
 /* The filter between the brackets of `attribute[...]`. */
 scim_filter_t *scim_filter_parse_value(const scim_attribute_t *attribute,
     const char *text, size_t len, scim_lenient_t *lenient,

@@ -12,6 +12,7 @@ typedef struct {
     size_t                      at;
     const scim_resource_type_t *type;      /* NULL inside a value filter */
     const scim_attribute_t     *container; /* set inside a value filter */
+    const scim_schemas_t       *schemas;   /* other types' names are known */
     unsigned                    nodes;
     unsigned                    depth;
     scim_lenient_t             *lenient;
@@ -168,6 +169,23 @@ resolve_inner(parser_t *parser, scim_filter_t *node, const char *path,
 }
 
 
+/*
+ * The name in another type: resources of this one have no such value, as the
+ * path does not lead anywhere in them.
+ */
+static void
+resolve_elsewhere(parser_t *parser, scim_filter_t *node, const char *name,
+    size_t len)
+{
+    for (size_t i = 0; i < scim_resource_type_count(parser->schemas)
+         && node->attribute == NULL; i++)
+    {
+        node->attribute = scim_resource_type_attribute(
+            scim_resource_type_at(parser->schemas, i), NULL, 0, name, len);
+    }
+}
+
+
 static bool
 resolve_outer(parser_t *parser, scim_filter_t *node, const char *path,
     size_t len)
@@ -184,6 +202,9 @@ resolve_outer(parser_t *parser, scim_filter_t *node, const char *path,
     if (colon) {
         node->extension = scim_resource_type_extension(parser->type, path,
             urn_len);
+    }
+    if (node->attribute == NULL && parser->schemas && colon == NULL) {
+        resolve_elsewhere(parser, node, name, first);
     }
     if (node->attribute == NULL) {
         if (colon && node->extension == NULL
@@ -212,7 +233,7 @@ parse_path(parser_t *parser, scim_filter_t *node)
     size_t      len = end - parser->at;
     const char *path = parser->text + parser->at;
 
-    if (len == 0) {
+    if (path == NULL || len == 0) {
         refuse(parser, "an attribute expected");
         return false;
     }
@@ -688,6 +709,19 @@ scim_filter_parse(const scim_resource_type_t *type, const char *text,
 {
     parser_t parser = { .text = text, .len = len, .type = type,
                         .lenient = lenient, .error = error };
+
+    return parse_all(&parser);
+}
+
+
+scim_filter_t *
+scim_filter_parse_any(const scim_schemas_t *schemas,
+    const scim_resource_type_t *type, const char *text, size_t len,
+    scim_lenient_t *lenient, scim_error_t *error)
+{
+    parser_t parser = { .text = text, .len = len, .type = type,
+                        .schemas = schemas, .lenient = lenient,
+                        .error = error };
 
     return parse_all(&parser);
 }

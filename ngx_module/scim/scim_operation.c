@@ -66,6 +66,7 @@ scim_operation_free(scim_operation_t *operation)
     free(operation->command.argv);
     free(operation->command.argv_len);
     scim_buffer_free(&operation->response.body);
+    scim_arena_free(&operation->sending);
     scim_arena_free(&operation->arena);
     free(operation);
 }
@@ -151,7 +152,11 @@ scim_command_add(scim_operation_t *operation, const char *text, size_t len)
             return;
         }
     }
-    command->argv[n] = scim_arena_copy(&operation->arena, text, len);
+    command->argv[n] = scim_arena_copy(&operation->sending, text, len);
+    if (command->argv[n] == NULL) {
+        operation->arena.failed = true;
+        return;
+    }
     command->argv_len[n] = len;
     command->argc++;
 }
@@ -178,6 +183,7 @@ void
 scim_command_plain(scim_operation_t *operation, const char *command)
 {
     operation->command.argc = 0;
+    scim_arena_free(&operation->sending);
     scim_command_text(operation, command);
 }
 

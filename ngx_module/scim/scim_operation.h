@@ -122,6 +122,7 @@ struct scim_operation_s {
     scim_response_t       response;
     scim_lenient_t        lenient;
     scim_arena_t          arena; /* lives as long as the operation */
+    scim_arena_t          sending; /* the command's arguments */
     scim_step_t (*next)(scim_operation_t *operation,
         const scim_reply_t *reply);
     void (*destroy)(scim_operation_t *operation); /* may be NULL */

@@ -86,6 +86,7 @@ read_number(scim_text_t text, long long *number)
 static void
 set_start_index(scim_query_t *query, long long number)
 {
+    query->indexed = true;
     query->start_index = number < 1 ? 1 : number;
 }
 
@@ -110,6 +111,7 @@ typedef struct {
     scim_query_t *query;
     scim_text_t   start_index;
     scim_text_t   count;
+    scim_text_t   sort_order;
 } parameters_t;
 
 
@@ -124,22 +126,37 @@ named(const char *name, const char *text, size_t len)
 static scim_text_t *
 parameter(parameters_t *parameters, const char *name, size_t len)
 {
-    if (named("filter", name, len)) {
-        return &parameters->query->filter;
-    }
-    if (named("attributes", name, len)) {
-        return &parameters->query->attributes;
-    }
-    if (named("excludedAttributes", name, len)) {
-        return &parameters->query->excluded_attributes;
-    }
-    if (named("startIndex", name, len)) {
-        return &parameters->start_index;
-    }
-    if (named("count", name, len)) {
-        return &parameters->count;
+    scim_query_t *query = parameters->query;
+    const struct {
+        const char  *name;
+        scim_text_t *place;
+    } known[] = {
+        { "filter", &query->filter },
+        { "attributes", &query->attributes },
+        { "excludedAttributes", &query->excluded_attributes },
+        { "startIndex", &parameters->start_index },
+        { "count", &parameters->count },
+        { "sortBy", &query->sort_by },
+        { "sortOrder", &parameters->sort_order },
+        { "cursor", &query->cursor }
+    };
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (named(known[i].name, name, len)) {
+            return known[i].place;
+        }
     }
     return NULL;
+}
+
+
+static bool
+set_order(scim_query_t *query, scim_text_t order, scim_error_t *error)
+{
+    query->descending = named("descending", order.text, order.len);
+    return query->descending || order.len == 0
+        || named("ascending", order.text, order.len)
+        || refuse(error, "sortOrder", "must be ascending or descending");
 }
 
 
@@ -181,9 +198,9 @@ set_defaults(scim_query_t *query)
 }
 
 
-/* An empty list of attributes says nothing. */
+/* An empty list of attributes says nothing, nor does an empty sortBy. */
 static bool
-check_projection(scim_query_t *query, scim_error_t *error)
+check_query(scim_query_t *query, scim_error_t *error)
 {
     if (query->attributes.len == 0) {
         query->attributes.text = NULL;
@@ -194,6 +211,12 @@ check_projection(scim_query_t *query, scim_error_t *error)
     if (query->attributes.text && query->excluded_attributes.text) {
         return refuse(error, "attributes",
             "and excludedAttributes exclude each other");
+    }
+    if (query->sort_by.len == 0) {
+        query->sort_by.text = NULL;
+    }
+    if (query->cursor.text && query->indexed) {
+        return refuse(error, "cursor", "and startIndex exclude each other");
     }
     return true;
 }
@@ -206,7 +229,7 @@ scim_query_read(scim_text_t text, scim_arena_t *arena, scim_query_t *query,
     size_t       len;
     long long    number;
     const char  *at = text.text, *end = text.text + text.len, *next;
-    parameters_t parameters = { query, { NULL, 0 }, { NULL, 0 } };
+    parameters_t parameters = { .query = query };
 
     set_defaults(query);
     for ( ; at < end; at = next + 1) {
@@ -231,7 +254,8 @@ scim_query_read(scim_text_t text, scim_arena_t *arena, scim_query_t *query,
         }
         set_count(query, number);
     }
-    return check_projection(query, error);
+    return set_order(query, parameters.sort_order, error)
+        && check_query(query, error);
 }
 
 
@@ -298,40 +322,94 @@ take_integer(const json_t *value, const char *name, long long *number,
 
 
 static bool
-take_member(const char *name, const json_t *value, scim_arena_t *arena,
-    scim_query_t *query, scim_error_t *error)
+take_text(const json_t *value, const char *name, scim_arena_t *arena,
+    scim_text_t *out, scim_error_t *error)
 {
-    size_t    len = strlen(name);
+    if (!json_is_string(value)) {
+        return bad_type(error, name, "a string");
+    }
+    out->len = json_string_length(value);
+    out->text = scim_arena_copy(arena, json_string_value(value), out->len);
+    return out->text != NULL;
+}
+
+
+/* Clients that leave schemas out are understood; another message is not. */
+static bool
+check_schemas(const json_t *value, scim_error_t *error)
+{
+    static const char message[] =
+        "urn:ietf:params:scim:api:messages:2.0:SearchRequest";
+    size_t  i;
+    json_t *urn;
+
+    json_array_foreach((json_t *) value, i, urn) {
+        if (json_is_string(urn) && named(message, json_string_value(urn),
+                json_string_length(urn)))
+        {
+            return true;
+        }
+    }
+    return bad_type(error, "schemas", "an array with SearchRequest's URN");
+}
+
+
+static bool
+take_page_member(const char *name, const json_t *value, scim_query_t *query,
+    scim_error_t *error)
+{
     long long number = 0;
 
-    if (json_is_null(value)) {
-        return true;
-    }
-    if (named("filter", name, len)) {
-        if (!json_is_string(value)) {
-            return bad_type(error, "filter", "a string");
-        }
-        query->filter.len = json_string_length(value);
-        query->filter.text = scim_arena_copy(arena, json_string_value(value),
-            query->filter.len);
-    } else if (named("attributes", name, len)) {
-        return take_names(value, "attributes", arena, &query->attributes,
-            error);
-    } else if (named("excludedAttributes", name, len)) {
-        return take_names(value, "excludedAttributes", arena,
-            &query->excluded_attributes, error);
-    } else if (named("startIndex", name, len)) {
+    if (named("startIndex", name, strlen(name))) {
         if (!take_integer(value, "startIndex", &number, error)) {
             return false;
         }
         set_start_index(query, number);
-    } else if (named("count", name, len)) {
+    } else if (named("count", name, strlen(name))) {
         if (!take_integer(value, "count", &number, error)) {
             return false;
         }
         set_count(query, number);
     }
     return true;
+}
+
+
+static bool
+take_member(const char *name, const json_t *value, scim_arena_t *arena,
+    scim_query_t *query, scim_error_t *error)
+{
+    size_t      len = strlen(name);
+    scim_text_t order = { NULL, 0 };
+
+    if (json_is_null(value)) {
+        return true;
+    }
+    if (named("schemas", name, len)) {
+        return check_schemas(value, error);
+    }
+    if (named("filter", name, len)) {
+        return take_text(value, "filter", arena, &query->filter, error);
+    }
+    if (named("sortBy", name, len)) {
+        return take_text(value, "sortBy", arena, &query->sort_by, error);
+    }
+    if (named("sortOrder", name, len)) {
+        return take_text(value, "sortOrder", arena, &order, error)
+            && set_order(query, order, error);
+    }
+    if (named("cursor", name, len)) {
+        return take_text(value, "cursor", arena, &query->cursor, error);
+    }
+    if (named("attributes", name, len)) {
+        return take_names(value, "attributes", arena, &query->attributes,
+            error);
+    }
+    if (named("excludedAttributes", name, len)) {
+        return take_names(value, "excludedAttributes", arena,
+            &query->excluded_attributes, error);
+    }
+    return take_page_member(name, value, query, error);
 }
 
 
@@ -351,5 +429,5 @@ scim_query_read_search(const json_t *body, scim_arena_t *arena,
             return false;
         }
     }
-    return check_projection(query, error);
+    return check_query(query, error);
 }

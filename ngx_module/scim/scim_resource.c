@@ -5,6 +5,7 @@
 
 #include "scim_json.h"
 #include "scim_key.h"
+#include "scim_list.h"
 #include "scim_uuid.h"
 
 #define BUFFER_MAX ((size_t) 1 << 31)
@@ -19,9 +20,8 @@ destroy(scim_operation_t *operation)
     json_decref(resource->current);
     json_decref(resource->document);
     scim_members_free(&resource->members);
-    scim_filter_free(resource->filter);
+    scim_list_free(resource->list);
     scim_buffer_free(&resource->text);
-    scim_buffer_free(&resource->items);
     scim_arena_free(&resource->page);
 }
 
@@ -41,7 +41,6 @@ scim_resource_new(const scim_service_t *service,
     resource->id = id;
     resource->operation.destroy = destroy;
     scim_buffer_init(&resource->text, BUFFER_MAX);
-    scim_buffer_init(&resource->items, BUFFER_MAX);
     return &resource->operation;
 }
 

@@ -32,6 +32,7 @@ typedef struct {
 } scim_entry_t;
 
 typedef struct scim_resource_s scim_resource_t;
+typedef struct scim_list_s     scim_list_t; /* scim_list.h */
 
 typedef scim_step_t (*scim_resource_step_t)(scim_resource_t *resource);
 
@@ -58,19 +59,7 @@ struct scim_resource_s {
     scim_members_t members;
     scim_buffer_t  text;     /* `document` as text */
 
-    /* lists */
-    scim_filter_t *filter;
-    scim_text_t    key;       /* looked up in an index */
-    const char    *attribute; /* the index; NULL = all of the type */
-    bool           match;     /* entries are candidates only */
-    bool           filter_extra;
-    bool           plus_tried;
-    long long      count;     /* most resources in the answer */
-    long long      offset;    /* of the page that is being read */
-    long long      candidates; /* how many there are to be matched */
-    long long      matched;
-    long long      shown;
-    scim_buffer_t  items;
+    scim_list_t *list; /* NULL for what is no list */
 };
 
 /* Families: each answers the first step of the method it is named after. */
@@ -85,6 +74,11 @@ scim_step_t scim_resource_unknown(scim_operation_t *operation,
 scim_step_t scim_resource_list(scim_operation_t *operation,
     const scim_reply_t *none);
 scim_step_t scim_resource_search(scim_operation_t *operation,
+    const scim_reply_t *none);
+/* the same of all types at once, at the root */
+scim_step_t scim_resource_list_all(scim_operation_t *operation,
+    const scim_reply_t *none);
+scim_step_t scim_resource_search_all(scim_operation_t *operation,
     const scim_reply_t *none);
 scim_step_t scim_resource_post(scim_operation_t *operation,
     const scim_reply_t *none);

@@ -36,6 +36,14 @@ static const scim_route_methods_t search_methods = {
     "POST, OPTIONS", NULL, scim_resource_search, NULL, NULL, NULL
 };
 
+static const scim_route_methods_t root_methods = {
+    "GET, HEAD, OPTIONS", scim_resource_list_all, NULL, NULL, NULL, NULL
+};
+
+static const scim_route_methods_t root_search_methods = {
+    "POST, OPTIONS", NULL, scim_resource_search_all, NULL, NULL, NULL
+};
+
 static const char discovery_allow[] = "GET, HEAD, OPTIONS";
 
 
@@ -207,18 +215,13 @@ type_of(const scim_service_t *service, scim_text_t endpoint)
 
 
 static scim_operation_t *
-route_resource(const scim_service_t *service, const scim_request_t *request,
-    const scim_resource_type_t *type, scim_text_t id)
+route_methods(const scim_service_t *service, const scim_request_t *request,
+    const scim_resource_type_t *type, scim_text_t id,
+    const scim_route_methods_t *methods)
 {
-    scim_operation_t           *operation;
-    scim_route_step_t           step;
-    const scim_route_methods_t *methods = &one_methods;
+    scim_operation_t *operation;
+    scim_route_step_t step;
 
-    if (id.len == 0) {
-        methods = &endpoint_methods;
-    } else if (is(id, ".search")) {
-        methods = &search_methods;
-    }
     step = step_of(methods, request->method);
     if (step == NULL) {
         return other_method(service, request, methods->allow);
@@ -234,6 +237,32 @@ route_resource(const scim_service_t *service, const scim_request_t *request,
             ? scim_resource_unknown : step;
     }
     return operation;
+}
+
+
+static scim_operation_t *
+route_resource(const scim_service_t *service, const scim_request_t *request,
+    const scim_resource_type_t *type, scim_text_t id)
+{
+    const scim_route_methods_t *methods = &one_methods;
+
+    if (id.len == 0) {
+        methods = &endpoint_methods;
+    } else if (is(id, ".search")) {
+        methods = &search_methods;
+    }
+    return route_methods(service, request, type, id, methods);
+}
+
+
+/* Queries of every type at once: RFC 7644 sections 3.4.2.1 and 3.4.3. */
+static scim_operation_t *
+route_root(const scim_service_t *service, const scim_request_t *request,
+    scim_text_t name)
+{
+    return route_methods(service, request,
+        scim_resource_type_at(service->schemas, 0), name,
+        name.len ? &root_search_methods : &root_methods);
 }
 
 
@@ -278,6 +307,9 @@ scim_operation_new(const scim_service_t *service,
     }
     if (type) {
         return route_resource(service, request, type, second);
+    }
+    if (second.len == 0 && (first.len == 0 || is(first, ".search"))) {
+        return route_root(service, request, first);
     }
     if (is(first, "ResourceTypes")) {
         return route_discovery(service, request, SCIM_DISCOVERY_TYPES, second);

@@ -1,0 +1,160 @@
+#!/usr/bin/perl
+# Sorting, searching and walking with a cursor: RFC 7644 sections 3.4.2.3 and
+# 3.4.3, RFC 9865.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use JSON::PP;
+use Test::More;
+use TestScim;
+
+my $stack = TestScim->start;
+my ($true, $false) = (JSON::PP::true, JSON::PP::false);
+my $user_schema = TestScim::core_schema('User');
+my $enterprise =
+    'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User';
+my %name_of;
+
+sub make {
+    my ($name, %attributes) = @_;
+    my $id = $stack->must('scim', 'POST', '/Users', { schemas =>
+        [$user_schema], userName => $name, %attributes })->{id};
+    $name_of{$id} = $name;
+    return $id;
+}
+
+
+# Who a query finds, in the order of the answer.
+sub names {
+    my ($query, $path) = @_;
+    my $answer = $stack->answers($query, 200, 'GET', ($path // '/Users')
+        . "?$query");
+    return join ' ', map { $name_of{ $_->{id} } // $_->{id} }
+        @{ $answer->{json}{Resources} // [] };
+}
+
+
+sub finds {
+    my ($filter, $expected) = @_;
+    is(join(' ', sort split ' ', names('count=100&filter='
+        . TestScim::escape($filter))), $expected, "... finds $expected");
+}
+
+
+sub bad_filter {
+    my ($filter) = @_;
+    return $stack->answers('refused: ' . substr($filter, 0, 60), 400,
+        ['invalidFilter'], 'GET', '/Users?filter='
+        . TestScim::escape($filter));
+}
+
+
+my $ann = make('ann', title => 'Lead', externalId => 'abc', name => {
+    familyName => 'Zimmer', givenName => 'Ann' }, emails => [
+    { value => 'ann@x', type => 'home' }, { value => 'ann@work',
+    type => 'work', primary => $true } ], $enterprise => {
+    department => 'D', manager => { value => 'boss' } });
+my $bob = make('Bob', name => { familyName => 'adams' }, active => $false,
+    emails => [ { value => 'bob@x', type => 'work' } ], nickName => 'B');
+my $cid = make('cid', title => 'Chief', externalId => 'ABC',
+    name => { familyName => 'Miller' }, phoneNumbers => [ { value =>
+    '+49 1', type => 'mobile' } ]);
+my $dee = make("d\x{e9}e \"q\" \\ \x{1f600}", title => 'lead');
+$name_of{$dee} = 'dee';
+my $group = $stack->group('Team', $ann, $bob);
+
+# sorting
+is(names('sortBy=userName'), 'ann Bob cid dee', '... in any case of letters');
+is(names('sortBy=userName&sortOrder=descending'), 'dee cid Bob ann',
+    '... the other way round');
+is(names('sortBy=name.familyName'), 'Bob cid ann dee',
+    '... who has none comes last');
+is(names('sortBy=name.familyName&sortOrder=descending'), 'dee ann cid Bob',
+    '... and first');
+is(names('sortBy=emails'), 'ann Bob cid dee', '... by the primary one');
+is(names("sortBy=$enterprise:department&count=1"), 'ann',
+    '... by an extension');
+is(names('sortBy=userName&startIndex=2&count=2'), 'Bob cid', '... in pages');
+is(names('sortBy=userName&filter=title%20pr'), 'ann cid dee', '... filtered');
+is(names('sortBy=meta.created&sortOrder=descending&count=1'), 'dee',
+    '... by meta');
+$stack->answers('sortBy of nothing', 400, 'GET', '/Users?sortBy=shoeSize');
+$stack->answers('sortOrder of nothing', 400, ['invalidValue'], 'GET',
+    '/Users?sortBy=userName&sortOrder=up');
+
+# searching
+my $search = 'urn:ietf:params:scim:api:messages:2.0:SearchRequest';
+sub search {
+    my ($path, %body) = @_;
+    my $list = $stack->answers("POST $path", 200, 'POST', $path,
+        { schemas => [$search], %body })->{json};
+    return join ' ', map { $name_of{ $_->{id} } // $_->{displayName} // '?' }
+        @{ $list->{Resources} // [] };
+}
+is(search('/Users/.search', filter => 'title pr', sortBy => 'userName',
+    sortOrder => 'descending'), 'dee cid ann', '... with a filter');
+is(search('/Users/.search', filter => 'title pr', startIndex => 2,
+    count => 1), 'cid', '... a page');
+is(search('/Groups/.search', filter => 'displayName eq "team"'), 'Team',
+    '... groups');
+is(search('/.search', filter => 'meta.resourceType eq "Group"'), 'Team',
+    '... at the root');
+is(join(' ', sort split ' ', search('/.search')), 'Bob Team ann cid dee',
+    '... both types');
+is_deeply([ map { join ' ', sort keys %$_ } @{ $stack->must('scim', 'POST',
+    '/Users/.search', { schemas => [$search], attributes => ['userName'],
+    count => 1 })->{Resources} } ], ['id schemas userName'],
+    '... with attributes');
+is(names('filter=' . TestScim::escape('meta.resourceType eq "Group"'), '/'),
+    $group, 'GET of the root, too');
+$stack->answers("GET $_", 405, 'GET', $_) for '/.search', '/Users/.search';
+$stack->answers('a search with a bad filter', 400, ['invalidFilter'], 'POST',
+    '/Users/.search', { schemas => [$search], filter => 'x y z' });
+
+# cursors
+$stack->user("walk$_") for 1 .. 31;
+my (@seen, $cursor, @pages);
+do {
+    my $list = $stack->must('scim', 'GET', '/Users?count=10&cursor='
+        . ($cursor // ''));
+    push @seen, map { $_->{id} } @{ $list->{Resources} };
+    push @pages, scalar @{ $list->{Resources} };
+    $cursor = $list->{nextCursor};
+    $stack->user('late' . @pages) if @pages < 3;
+} while (defined $cursor && @pages < 10);
+my %seen = map { $_ => 1 } @seen;
+is(scalar keys %seen, scalar @seen, 'a cursor shows nobody twice');
+ok(@seen >= 35, '... and everybody who was there');
+ok(!exists $stack->must('scim', 'GET', '/Users?count=10')->{nextCursor},
+    'without one pages go by index');
+my $first = $stack->must('scim', 'GET', '/Users?count=10&cursor=');
+like($first->{nextCursor}, qr/^[A-Za-z0-9._~-]+$/, 'a cursor is opaque');
+ok(!exists $first->{startIndex}, '... and there is no startIndex');
+my $next = $first->{nextCursor};
+(my $forged = $next) =~ tr/a-yA-Y0-8/b-zB-Z1-9/;
+$stack->answers('a forged cursor', 400, ['invalidCursor'], 'GET',
+    "/Users?count=10&cursor=$forged");
+$stack->answers('a cursor for another filter', 400, ['invalidCursor'], 'GET',
+    "/Users?count=10&filter=title%20pr&cursor=$next");
+$stack->answers('a cursor with another count', 400, ['invalidCount'], 'GET',
+    "/Users?count=11&cursor=$next");
+$stack->answers('a cursor for another type', 400, ['invalidCursor'], 'GET',
+    "/Groups?count=10&cursor=$next");
+$stack->answers('a cursor and startIndex', 400, ['invalidValue'], 'GET',
+    "/Users?count=10&startIndex=2&cursor=$next");
+my ($other) = ($stack->scimctl('token', 'create', '--workspace', 'other',
+    '--role', 'scim'))[1] =~ /(\S+)/;
+$stack->answers('another workspace\'s cursor', 400, ['invalidCursor'], 'GET',
+    "/Users?count=10&cursor=$next", undef, token => $other);
+my $sorted = $stack->must('scim', 'GET',
+    '/Users?count=2&sortBy=userName&cursor=');
+is(join(' ', map { $name_of{ $_->{id} } } @{ $sorted->{Resources} }),
+    'ann Bob', 'a sorted walk');
+is(join(' ', map { $name_of{ $_->{id} } } @{ $stack->must('scim', 'GET',
+    "/Users?count=2&sortBy=userName&cursor=$sorted->{nextCursor}")
+    ->{Resources} }), 'cid dee', '... goes on in order');
+is_deeply([ @{ $stack->must('scim', 'GET', '/ServiceProviderConfig')
+    ->{pagination} }{qw(cursor index defaultPaginationMethod)} ],
+    [ $true, $true, 'index' ], 'which is what ServiceProviderConfig says');
+$stack->done;
