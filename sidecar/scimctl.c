@@ -15,6 +15,7 @@ static const char usage[] =
     "  dataset show\n"
     "  token create --role ROLE [--name NAME]   owner, admin, viewer or scim;\n"
     "                                makes the workspace; prints the secret\n"
+    "                                --user USER: whom /Me means (scim)\n"
     "  token list\n"
     "  token delete ID\n"
     "  app add -f FILE               a definition as JSON (conf/apps)\n"
@@ -98,6 +99,7 @@ read_options(command_t *command, int argc, char **argv)
         { "workspace", required_argument, NULL, 'w' },
         { "role", required_argument, NULL, 'r' },
         { "name", required_argument, NULL, 'n' },
+        { "user", required_argument, NULL, 'u' },
         { "file", required_argument, NULL, 'f' },
         { "access-role", required_argument, NULL, 'a' },
         { "state", required_argument, NULL, 's' },
@@ -122,6 +124,7 @@ read_options(command_t *command, int argc, char **argv)
         case 'w': command->workspace = optarg; break;
         case 'r': command->role = optarg; break;
         case 'n': command->name = optarg; break;
+        case 'u': command->user = optarg; break;
         case 'f': command->file = optarg; break;
         case 'a': command->access_role = optarg; break;
         case 's': command->state = optarg; break;

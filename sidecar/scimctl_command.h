@@ -11,7 +11,7 @@
 typedef struct {
     const char *redis, *redis_user, *redis_password_file;
     const char *workspace, *role, *name, *file, *access_role, *state, *app,
-        *after, *limit, *reason; /* NULL = not given */
+        *after, *limit, *reason, *user; /* NULL = not given */
     unsigned    shards;
     bool        json;
     int         argc; /* words: the command's name first */

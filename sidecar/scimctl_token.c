@@ -31,13 +31,20 @@ static int
 create_token(command_t *command)
 {
     int     failed;
+    char    user[64] = "";
     json_t *answer, *body;
 
     if (command->role == NULL) {
         return command_wrong("token create needs --role");
     }
-    body = json_pack("{ss,ss}", "role", command->role, "name",
-        command->name ? command->name : command->role);
+    if (command->user && !command_find_user(command, command->user, user,
+            sizeof(user)))
+    {
+        return 1;
+    }
+    body = json_pack("{ss,ss,ss*}", "role", command->role, "name",
+        command->name ? command->name : command->role, "user",
+        *user ? user : NULL);
     failed = command_request(command, SCIM_METHOD_POST, "/tokens", "", body,
         &answer);
     json_decref(body);

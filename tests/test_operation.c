@@ -198,6 +198,24 @@ what_is_not_offered_says_so(void **state)
 
 
 static void
+me_is_the_user_of_the_token(void **state)
+{
+    harness_call_t *call;
+
+    (void) state;
+    snprintf(harness.principal.user, sizeof(harness.principal.user), ID);
+    call = begin(SCIM_METHOD_GET, "/Me", NULL, NULL);
+    assert_int_equal(call->step, SCIM_STEP_SEND);
+    assert_string_equal(call->operation->command.argv[1],
+        "scim:{007}:acme:user:" ID);
+    harness_call_free(call);
+    ends(405, SCIM_METHOD_POST, "/Me", "{}");
+    ends(404, SCIM_METHOD_GET, "/Me/" ID, NULL);
+    harness.principal.user[0] = '\0';
+}
+
+
+static void
 only_provisioning_tokens_provision(void **state)
 {
     harness_call_t *call;
@@ -601,6 +619,7 @@ main(void)
         cmocka_unit_test(odd_ids_are_not_looked_up),
         cmocka_unit_test(other_methods_are_told_which_are_offered),
         cmocka_unit_test(what_is_not_offered_says_so),
+        cmocka_unit_test(me_is_the_user_of_the_token),
         cmocka_unit_test(only_provisioning_tokens_provision),
         cmocka_unit_test(slashes_too_many_do_not_count),
         cmocka_unit_test(discovery_describes_what_is_there),

@@ -129,6 +129,10 @@ a_record_says_who_bears_the_token(void **state)
     assert_int_equal(principal.role, SCIM_ROLE_SCIM);
     assert_int_equal(principal.shard, 42);
     assert_int_equal(principal.expires, 100);
+    assert_string_equal(principal.user, "");
+    assert_true(read("{\"id\":\"t1\",\"workspace\":\"acme\",\"role\":\"scim\","
+        "\"name\":\"Ann\",\"shard\":42,\"user\":\"u1\"}", 99, &principal));
+    assert_string_equal(principal.user, "u1");
 }
 
 

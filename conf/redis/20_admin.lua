@@ -323,11 +323,15 @@ end, { 'no-writes' })
 
 -- ---- tokens -----------------------------------------------------------------
 
--- token_put <id> <sha256> <record>: the first one makes the workspace.
+-- token_put <id> <sha256> <record> <user or empty>: the first one makes the
+-- workspace; a user must be there.
 register('token_put', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then
         return failed
+    end
+    if args[7] ~= '' and call('EXISTS', c.prefix .. 'user:' .. args[7]) == 0 then
+        return { 'NOTFOUND' }
     end
     call('SET', c.shard .. 'token:' .. args[5], args[6])
     call('SET', c.prefix .. 'token:' .. args[4], string.sub(args[6], 1, -2)

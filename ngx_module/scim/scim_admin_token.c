@@ -49,7 +49,9 @@ token_made(scim_operation_t *operation, const scim_reply_t *reply)
 {
     scim_admin_t *admin = (scim_admin_t *) operation;
 
-    (void) reply;
+    if (scim_reply_is(reply, "NOTFOUND")) {
+        return scim_admin_error(admin, 400, "user: no such user");
+    }
     return scim_admin_answer(admin, 201, json_incref(admin->result));
 }
 
@@ -57,6 +59,7 @@ token_made(scim_operation_t *operation, const scim_reply_t *reply)
 static scim_step_t
 put_token(scim_admin_t *admin, const json_t *record, const char *secret)
 {
+    const char   *user = json_string_value(json_object_get(record, "user"));
     char          hash[65];
     scim_buffer_t text;
 
@@ -68,6 +71,7 @@ put_token(scim_admin_t *admin, const json_t *record, const char *secret)
     scim_command_text(&admin->head, hash);
     scim_command_add(&admin->head, text.data, text.len);
     scim_buffer_free(&text);
+    scim_command_text(&admin->head, user ? user : "");
     return scim_command_send(&admin->head, token_made);
 }
 
@@ -87,6 +91,30 @@ read_expiry(scim_admin_t *admin, json_int_t *days)
 }
 
 
+/* `user`: whom /Me means; NULL when absent.  False after answering 400. */
+static bool
+read_user(scim_admin_t *admin, scim_role_t role, const char **user)
+{
+    const json_t *value = json_object_get(admin->body, "user");
+
+    *user = json_string_value(value);
+    if (value == NULL) {
+        return true;
+    }
+    if (*user == NULL
+        || !scim_uuid_valid(*user, json_string_length(value)))
+    {
+        scim_admin_error(admin, 400, "user: must be the id of a user");
+        return false;
+    }
+    if (role != SCIM_ROLE_SCIM) {
+        scim_admin_error(admin, 400, "user: only a token of role scim has one");
+        return false;
+    }
+    return true;
+}
+
+
 scim_step_t
 scim_admin_tokens_post(scim_admin_t *admin)
 {
@@ -95,7 +123,7 @@ scim_admin_tokens_post(scim_admin_t *admin)
     json_int_t              days;
     scim_role_t             role;
     scim_step_t             step;
-    const char             *name, *role_name;
+    const char             *name, *role_name, *user;
     const scim_request_t   *request = admin->head.request;
     const scim_principal_t *principal = request->principal;
 
@@ -110,14 +138,16 @@ scim_admin_tokens_post(scim_admin_t *admin)
         return scim_admin_error(admin, 403, "only an owner makes owners");
     }
     name = scim_admin_text(admin, "name", 100);
-    if (name == NULL || !read_expiry(admin, &days)) {
+    if (name == NULL || !read_expiry(admin, &days)
+        || !read_user(admin, role, &user))
+    {
         return SCIM_STEP_DONE;
     }
     scim_token_make(principal->shard, request->random + 16, secret);
-    record = json_pack("{ss,ss,ss,ss,sI,si}", "id", admin->new_id,
+    record = json_pack("{ss,ss,ss,ss,sI,si,ss*}", "id", admin->new_id,
         "workspace", principal->workspace, "role", role_name, "name", name,
         "created", (json_int_t) request->now, "shard",
-        (int) principal->shard);
+        (int) principal->shard, "user", user);
     if (days) {
         json_object_set_new(record, "expires",
             json_integer(request->now + days * DAY_MS));

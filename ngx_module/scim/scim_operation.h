@@ -56,6 +56,7 @@ typedef struct {
     char        workspace[64];
     char        token_id[40];
     char        actor[128]; /* the token's name; goes into events and audit */
+    char        user[40];   /* who the bearer is (/Me), "" = no user here */
     scim_role_t role;
     unsigned    shard;
     int64_t     expires; /* ms; 0 = never */

@@ -498,3 +498,11 @@ scim_resource_if_none_match(const scim_resource_t *resource,
 
     return list.len != 0 && names_version(list, version);
 }
+
+
+scim_step_t
+scim_resource_other_version(scim_resource_t *resource)
+{
+    return scim_resource_error(resource, 412, SCIM_ERROR_NONE,
+        "the resource's version is not one that the request allows");
+}

@@ -142,11 +142,15 @@ scim_step_t scim_resource_not_found(scim_resource_t *resource);
 scim_step_t scim_resource_error(scim_resource_t *resource, int status,
     scim_error_type_t type, const char *detail);
 
-/* If-Match holds or is absent; If-None-Match names the version. */
+/*
+ * If-Match holds or is absent; If-None-Match names the version: 304 for a
+ * read, 412 for a write.
+ */
 bool scim_resource_if_match(const scim_resource_t *resource,
     uint64_t version);
 bool scim_resource_if_none_match(const scim_resource_t *resource,
     uint64_t version);
+scim_step_t scim_resource_other_version(scim_resource_t *resource); /* 412 */
 
 /*
  * Puts the commit of `document` and `members` (for "deleted": of neither)

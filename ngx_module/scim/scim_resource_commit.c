@@ -263,7 +263,9 @@ add_conditions(scim_resource_t *resource)
         scim_command_text(operation, "0");
         return;
     }
-    if (operation->request->if_match.len) {
+    if (operation->request->if_match.len
+        || operation->request->if_none_match.len)
+    {
         scim_command_number(operation, (long long) record->version);
     } else {
         scim_command_text(operation, "");

@@ -6,6 +6,9 @@ answer_get(scim_resource_t *resource)
 {
     uint64_t version = resource->entry->record.version;
 
+    if (!scim_resource_if_match(resource, version)) {
+        return scim_resource_other_version(resource);
+    }
     if (scim_resource_if_none_match(resource, version)) {
         scim_resource_headers(resource, version);
         return scim_operation_end(&resource->operation, 304);

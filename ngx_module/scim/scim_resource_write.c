@@ -168,11 +168,14 @@ commit(scim_resource_t *resource, const char *verb)
 
 /* ---- change ---- */
 
-static scim_step_t
-other_version(scim_resource_t *resource)
+/* RFC 9110 section 13.1: writes may name versions in either way. */
+static bool
+version_allowed(const scim_resource_t *resource)
 {
-    return scim_resource_error(resource, 412, SCIM_ERROR_NONE,
-        "the resource has another version");
+    uint64_t version = resource->entry->record.version;
+
+    return scim_resource_if_match(resource, version)
+        && !scim_resource_if_none_match(resource, version);
 }
 
 
@@ -211,8 +214,8 @@ change(scim_resource_t *resource)
     scim_error_t      error = { 0 };
     scim_operation_t *operation = &resource->operation;
 
-    if (!scim_resource_if_match(resource, resource->entry->record.version)) {
-        return other_version(resource);
+    if (!version_allowed(resource)) {
+        return scim_resource_other_version(resource);
     }
     if (!keep_current(resource)) {
         return SCIM_STEP_DONE;
@@ -357,8 +360,8 @@ on_delete(scim_operation_t *operation, const scim_reply_t *reply)
 static scim_step_t
 commit_delete(scim_resource_t *resource)
 {
-    if (!scim_resource_if_match(resource, resource->entry->record.version)) {
-        return other_version(resource);
+    if (!version_allowed(resource)) {
+        return scim_resource_other_version(resource);
     }
     resource->current = scim_resource_document(resource);
     if (resource->current == NULL) {

@@ -240,6 +240,24 @@ route_methods(const scim_service_t *service, const scim_request_t *request,
 }
 
 
+/*
+ * RFC 7644 section 3.11: an alias of the token's user, whose permanent place
+ * is what answers name.
+ */
+static scim_operation_t *
+route_me(const scim_service_t *service, const scim_request_t *request)
+{
+    const char *user = request->principal->user;
+    scim_text_t endpoint = { "Users", 5 }, id = { user, strlen(user) };
+
+    if (id.len == 0) {
+        return refuse(service, request, 501,
+            "this token belongs to no user, there is no /Me");
+    }
+    return route_resource(service, request, type_of(service, endpoint), id);
+}
+
+
 static scim_operation_t *
 route_resource(const scim_service_t *service, const scim_request_t *request,
     const scim_resource_type_t *type, scim_text_t id)
@@ -324,7 +342,10 @@ scim_operation_new(const scim_service_t *service,
         return route_discovery(service, request, SCIM_DISCOVERY_CONFIG,
             second);
     }
-    if (is(first, "Me") || (is(first, "Bulk") && second.len == 0)) {
+    if (is(first, "Me") && second.len == 0) {
+        return route_me(service, request);
+    }
+    if (is(first, "Bulk") && second.len == 0) {
         return refuse(service, request, 501, "this is not offered");
     }
     return not_here(service, request);

@@ -197,6 +197,7 @@ scim_token_read(const char *record, size_t len, int64_t now,
     }
     read.shard = (unsigned) json_integer_value(
         json_object_get(object, "shard"));
+    (void) copy_member(object, "user", read.user, sizeof(read.user));
     json_decref(object);
     if (read.role == SCIM_ROLE_NONE || (read.expires && read.expires <= now)) {
         return false;
