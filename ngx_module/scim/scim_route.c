@@ -240,6 +240,21 @@ route_methods(const scim_service_t *service, const scim_request_t *request,
 }
 
 
+static scim_operation_t *
+route_resource(const scim_service_t *service, const scim_request_t *request,
+    const scim_resource_type_t *type, scim_text_t id)
+{
+    const scim_route_methods_t *methods = &one_methods;
+
+    if (id.len == 0) {
+        methods = &endpoint_methods;
+    } else if (is(id, ".search")) {
+        methods = &search_methods;
+    }
+    return route_methods(service, request, type, id, methods);
+}
+
+
 /*
  * RFC 7644 section 3.11: an alias of the token's user, whose permanent place
  * is what answers name.
@@ -254,22 +269,8 @@ route_me(const scim_service_t *service, const scim_request_t *request)
         return refuse(service, request, 501,
             "this token belongs to no user, there is no /Me");
     }
-    return route_resource(service, request, type_of(service, endpoint), id);
-}
-
-
-static scim_operation_t *
-route_resource(const scim_service_t *service, const scim_request_t *request,
-    const scim_resource_type_t *type, scim_text_t id)
-{
-    const scim_route_methods_t *methods = &one_methods;
-
-    if (id.len == 0) {
-        methods = &endpoint_methods;
-    } else if (is(id, ".search")) {
-        methods = &search_methods;
-    }
-    return route_methods(service, request, type, id, methods);
+    return route_methods(service, request, type_of(service, endpoint), id,
+        &one_methods);
 }
 
 
