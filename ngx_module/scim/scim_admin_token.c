@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "scim_admin_internal.h"
+#include "scim_key.h"
 #include "scim_token.h"
 
 /* Tokens: the secret is shown once; Redis holds its SHA-256. */
@@ -162,20 +163,64 @@ scim_admin_tokens_post(scim_admin_t *admin)
 
 
 static scim_step_t
+no_such_token(scim_admin_t *admin)
+{
+    return scim_admin_error(admin, 404, "no such token");
+}
+
+
+static scim_step_t
 token_deleted(scim_operation_t *operation, const scim_reply_t *reply)
 {
-    if (scim_reply_is(reply, "NOTFOUND")) {
-        return scim_admin_error((scim_admin_t *) operation, 404,
-            "no such token");
+    return scim_reply_is(reply, "NOTFOUND")
+        ? no_such_token((scim_admin_t *) operation)
+        : scim_admin_written(operation, reply);
+}
+
+
+/* Who could not make it cannot take it away: only owners delete owners'. */
+static scim_step_t
+delete_found(scim_operation_t *operation, const scim_reply_t *reply)
+{
+    json_t       *record = NULL;
+    const char   *role;
+    scim_role_t   theirs = SCIM_ROLE_OWNER; /* a record that is damaged */
+    scim_admin_t *admin = (scim_admin_t *) operation;
+
+    if (reply->type != SCIM_REPLY_STRING) {
+        return no_such_token(admin);
     }
-    return scim_admin_written(operation, reply);
+    record = scim_admin_record((scim_text_t) { reply->text, reply->len });
+    role = json_string_value(json_object_get(record, "role"));
+    if (role) {
+        theirs = scim_role_parse(role, strlen(role));
+    }
+    json_decref(record);
+    if (theirs == SCIM_ROLE_OWNER
+        && operation->request->principal->role != SCIM_ROLE_OWNER)
+    {
+        return scim_admin_error(admin, 403,
+            "only an owner deletes an owner's token");
+    }
+    scim_command_call(operation, "token_delete", false);
+    scim_command_text(operation, admin->id);
+    return scim_command_send(operation, token_deleted);
 }
 
 
 scim_step_t
 scim_admin_token_delete(scim_admin_t *admin)
 {
-    scim_command_call(&admin->head, "token_delete", false);
-    scim_command_text(&admin->head, admin->id);
-    return scim_command_send(&admin->head, token_deleted);
+    char                    key[SCIM_KEY_MAX];
+    size_t                  len;
+    const scim_principal_t *principal = admin->head.request->principal;
+
+    len = scim_key(key, principal->shard, principal->workspace, "token",
+        admin->id, strlen(admin->id));
+    if (len == 0) {
+        return no_such_token(admin);
+    }
+    scim_command_plain(&admin->head, "GET");
+    scim_command_add(&admin->head, key, len);
+    return scim_command_send(&admin->head, delete_found);
 }
