@@ -123,7 +123,7 @@ sanitize: test-packages
 # every fuzz target for SECONDS; new finds go to build/fuzz
 SECONDS  ?= 10
 FUZZ      = $(patsubst tests/fuzz_%.c,%,$(wildcard tests/fuzz_*.c))
-$(B)/fuzz/fuzz_%: tests/fuzz_%.c $(CORE_SRC) \
+$(B)/fuzz/fuzz_%: tests/fuzz_%.c tests/fuzz_core.h $(CORE_SRC) \
     $(wildcard ngx_module/scim/*.h sidecar/*.h) $(B)/generated/scim_embedded.h
 	@mkdir -p $(@D)
 	@echo "  LD $@"

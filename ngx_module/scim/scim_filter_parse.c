@@ -287,6 +287,26 @@ parse_quoted(parser_t *parser)
 }
 
 
+/* A string that is no JSON: valid UTF-8 without control characters. */
+static json_t *
+plain_string(parser_t *parser, const char *text, size_t len)
+{
+    json_t *value;
+
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char) text[i] < 0x20) {
+            refuse(parser, "control character in a string");
+            return NULL;
+        }
+    }
+    value = json_stringn(text, len);
+    if (value == NULL) {
+        refuse(parser, "bad string");
+    }
+    return value;
+}
+
+
 static json_t *
 parse_single_quoted(parser_t *parser)
 {
@@ -299,12 +319,10 @@ parse_single_quoted(parser_t *parser)
         return NULL;
     }
     scim_lenient_note(parser->lenient, SCIM_LENIENT_SINGLE_QUOTED);
-    value = json_stringn(from, (size_t) (end - from));
-    if (value == NULL) {
-        refuse(parser, "bad string");
-        return NULL;
+    value = plain_string(parser, from, (size_t) (end - from));
+    if (value) {
+        parser->at = (size_t) (end + 1 - parser->text);
     }
-    parser->at = (size_t) (end + 1 - parser->text);
     return value;
 }
 
@@ -344,8 +362,7 @@ parse_bare(parser_t *parser)
     }
     json_decref(value);
     scim_lenient_note(parser->lenient, SCIM_LENIENT_UNQUOTED_LITERAL);
-    value = json_stringn(word, i - from);
-    return value ? value : (json_t *) refuse(parser, "bad string");
+    return plain_string(parser, word, i - from);
 }
 
 
@@ -384,7 +401,7 @@ type_text_literal(parser_t *parser, scim_filter_t *node, size_t from)
     if (parser->text[from] == '"') {
         return false;
     }
-    text = json_stringn(parser->text + from, parser->at - from);
+    text = plain_string(parser, parser->text + from, parser->at - from);
     if (text == NULL) {
         return false;
     }

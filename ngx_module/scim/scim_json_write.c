@@ -47,14 +47,24 @@ scim_json_write_string(const char *text, size_t len, scim_buffer_t *out)
 }
 
 
-/* As json_dumpb does: 17 significant digits, and always a sign of a real. */
+/*
+ * As json_dumpb does: 17 significant digits, always a sign of a real, and an
+ * exponent without '+' and leading zeros.
+ */
 static void
 write_real(double real, scim_buffer_t *out)
 {
-    char text[64];
+    char   text[64];
+    char  *exponent;
+    size_t skip;
 
     snprintf(text, sizeof(text), "%.17g", real);
-    if (strpbrk(text, ".eE") == NULL) {
+    exponent = strchr(text, 'e');
+    if (exponent) {
+        exponent += exponent[1] == '-' ? 2 : 1;
+        skip = strspn(exponent, "+0");
+        memmove(exponent, exponent + skip, strlen(exponent + skip) + 1);
+    } else if (strchr(text, '.') == NULL) {
         strncat(text, ".0", sizeof(text) - strlen(text) - 1);
     }
     scim_buffer_append_text(out, text);

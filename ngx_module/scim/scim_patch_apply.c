@@ -74,6 +74,15 @@ assign(patch_t *patch, json_t *object, const scim_attribute_t *attribute,
 }
 
 
+/* A user's `active` can be set, never unset: nobody comes back by a gap. */
+static bool
+is_active(const scim_attribute_t *attribute)
+{
+    return attribute->type == SCIM_BOOLEAN && attribute->parent == NULL
+        && strcmp(attribute->name, "active") == 0;
+}
+
+
 static bool
 typed(patch_t *patch, const scim_attribute_t *attribute, const json_t *value,
     json_t **out)
@@ -82,10 +91,7 @@ typed(patch_t *patch, const scim_attribute_t *attribute, const json_t *value,
         return scim_error_set(patch->error, 400, SCIM_ERROR_INVALID_VALUE,
             "%s: the operation has no value", attribute->name);
     }
-    if (attribute->type == SCIM_BOOLEAN && attribute->parent == NULL
-        && strcmp(attribute->name, "active") == 0
-        && scim_patch_unassigns(value))
-    {
+    if (is_active(attribute) && scim_patch_unassigns(value)) {
         return scim_error_set(patch->error, 400, SCIM_ERROR_INVALID_VALUE,
             "active must be true or false");
     }
@@ -213,10 +219,13 @@ set_attribute(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
         return false;
     }
     object = holder(patch, path, true);
+    target = json_object_get(object, attribute->name);
+    if (attribute->mutability == SCIM_IMMUTABLE && target) {
+        return assign(patch, object, attribute, converted);
+    }
     if (converted && attribute->multi_valued && verb == PATCH_ADD) {
         return append(patch, object, attribute, converted);
     }
-    target = json_object_get(object, attribute->name);
     if (attribute->type == SCIM_COMPLEX && !attribute->multi_valued && target
         && json_is_object(value) && !scim_patch_unassigns(value))
     {
@@ -268,14 +277,16 @@ remove_attribute(patch_t *patch, const scim_path_t *path, const json_t *value)
 {
     json_t *old, *object = holder(patch, path, false);
 
-    if (path->attribute->required) {
+    if (path->attribute->required || is_active(path->attribute)) {
         return mutability(patch, path->attribute);
     }
     old = json_object_get(object, path->attribute->name);
     if (old == NULL) {
         return true;
     }
-    if (value && path->attribute->multi_valued && json_is_array(old)) {
+    if (value && path->attribute->multi_valued && json_is_array(old)
+        && path->attribute->mutability != SCIM_IMMUTABLE)
+    {
         return remove_values(patch, path, old, value);
     }
     return assign(patch, object, path->attribute, NULL);
@@ -289,7 +300,9 @@ set_sub(patch_t *patch, patch_verb_t verb, json_t *target,
 {
     json_t *converted = NULL;
 
-    if (sub->mutability == SCIM_READ_ONLY) {
+    if (sub->mutability == SCIM_READ_ONLY
+        || (verb == PATCH_REMOVE && sub->required))
+    {
         return mutability(patch, sub);
     }
     if (verb != PATCH_REMOVE && !typed(patch, sub, value, &converted)) {
@@ -377,21 +390,33 @@ at_sub(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
 }
 
 
-/* Literals of `a eq x and b eq y`; false when the filter says anything else. */
+/*
+ * Literals of `a eq x and b eq y`; false when the filter says anything else,
+ * or what no value can be: `a eq ""`, `a eq x and a eq y`.
+ */
 static bool
 filter_literals(const scim_filter_t *filter, json_t *element)
 {
+    json_t *old, *literal = NULL;
+
     if (filter->kind == SCIM_FILTER_AND) {
         return filter_literals(filter->left, element)
             && filter_literals(filter->right, element);
     }
     if (filter->kind != SCIM_FILTER_EQ || filter->sub == NULL
-        || json_is_null(filter->value)
-        || filter->sub->mutability == SCIM_READ_ONLY)
+        || filter->sub->mutability == SCIM_READ_ONLY
+        || !scim_value_normalize(filter->sub, filter->value, "", &literal,
+            NULL, NULL)
+        || literal == NULL)
     {
         return false;
     }
-    return json_object_set(element, filter->sub->name, filter->value) == 0;
+    old = json_object_get(element, filter->sub->name);
+    if (old && !json_equal(old, literal)) {
+        json_decref(literal);
+        return false;
+    }
+    return json_object_set_new(element, filter->sub->name, literal) == 0;
 }
 
 
@@ -557,6 +582,26 @@ at_filter(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
 }
 
 
+/* The whole extension goes, unless something in it cannot. */
+static bool
+remove_extension(patch_t *patch, const scim_schema_t *extension)
+{
+    json_t *container = json_object_get(patch->document, extension->id);
+
+    for (size_t i = 0; i < extension->attribute_count; i++) {
+        const scim_attribute_t *attribute = &extension->attributes[i];
+
+        if (attribute->mutability == SCIM_IMMUTABLE
+            && json_object_get(container, attribute->name))
+        {
+            return mutability(patch, attribute);
+        }
+    }
+    json_object_del(patch->document, extension->id);
+    return true;
+}
+
+
 static bool
 at_extension(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
     const json_t *value)
@@ -567,8 +612,7 @@ at_extension(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
     scim_path_t member = { .extension = path->extension };
 
     if (verb == PATCH_REMOVE || json_is_null(value)) {
-        json_object_del(patch->document, path->extension->id);
-        return true;
+        return remove_extension(patch, path->extension);
     }
     if (!json_is_object(value)) {
         return scim_error_set(patch->error, 400, SCIM_ERROR_INVALID_VALUE,
@@ -579,6 +623,8 @@ at_extension(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
             path->extension->id, path->extension->id_len, key, strlen(key));
         if (member.attribute == NULL) {
             scim_lenient_note(patch->lenient, SCIM_LENIENT_UNKNOWN_KEY);
+        } else if (member.attribute->mutability == SCIM_READ_ONLY) {
+            scim_lenient_note(patch->lenient, SCIM_LENIENT_READ_ONLY);
         } else {
             ok = ok && scim_patch_at(patch, verb, &member, inner);
         }
@@ -611,6 +657,11 @@ scim_patch_at(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
     if (attribute->mutability == SCIM_WRITE_ONLY) {
         scim_lenient_note(patch->lenient, SCIM_LENIENT_PASSWORD);
         return true;
+    }
+    if ((path->filter || path->sub) && attribute->mutability == SCIM_IMMUTABLE
+        && json_object_get(holder(patch, path, false), attribute->name))
+    {
+        return mutability(patch, attribute);
     }
     if (path->filter) {
         return at_filter(patch, verb, path, value);

@@ -37,6 +37,45 @@ given(json_t *value, json_t **out, typing_t *typing)
 }
 
 
+/* A text that is a JSON object with a `value`, or NULL. */
+static json_t *
+role_object(const json_t *text)
+{
+    json_t *object;
+
+    if (!json_is_string(text) || json_string_value(text)[0] != '{') {
+        return NULL;
+    }
+    object = scim_json_read(json_string_value(text), json_string_length(text),
+        &scim_json_request_limits, NULL);
+    if (!json_is_string(json_object_get(object, "value"))) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}
+
+
+/* Entra sends a role as the text of a JSON object: reference L-34. */
+static bool
+type_role(const json_t *value, json_t **out, typing_t *typing)
+{
+    json_t *object, *text = json_incref((json_t *) value);
+
+    while ((object = role_object(text)) != NULL) {
+        scim_lenient_note(typing->lenient, SCIM_LENIENT_ROLE_AS_TEXT);
+        json_decref(text);
+        text = json_incref(json_object_get(object, "value"));
+        json_decref(object);
+    }
+    if (json_string_length(text) == 0) {
+        json_decref(text);
+        return true; /* unassigned, as everywhere */
+    }
+    return given(text, out, typing);
+}
+
+
 static bool
 type_string(const scim_attribute_t *attribute, const json_t *value,
     const char *where, json_t **out, typing_t *typing)
@@ -62,6 +101,11 @@ type_string(const scim_attribute_t *attribute, const json_t *value,
             json_string_length(value), false, &ms))
     {
         return wrong(typing, where, "a date and time with a zone");
+    }
+    if (attribute->parent && strcmp(attribute->parent->name, "roles") == 0
+        && strcmp(attribute->name, "value") == 0)
+    {
+        return type_role(value, out, typing);
     }
     return given(json_incref((json_t *) value), out, typing);
 }
@@ -158,34 +202,24 @@ sub_position(const scim_attribute_t *attribute, const char *key,
 }
 
 
-/* Entra sends a role as the text of a JSON object: reference L-34. */
+/* The display name that comes inside the text of a role (L-34). */
 static const json_t *
 unpack_role(const scim_attribute_t *attribute, const json_t *element,
-    json_t **owned, typing_t *typing)
+    json_t **owned)
 {
-    json_t     *inner;
-    const char *text = json_string_value(json_object_get(element, "value"));
+    json_t *inner;
 
-    if (text == NULL || text[0] != '{'
-        || strcmp(attribute->name, "roles") != 0)
-    {
+    if (strcmp(attribute->name, "roles") != 0) {
         return element;
     }
-    inner = scim_json_read(text, strlen(text), &scim_json_request_limits,
-        NULL);
-    if (inner == NULL || !json_is_string(json_object_get(inner, "value"))) {
-        json_decref(inner);
-        return element;
-    }
-    scim_lenient_note(typing->lenient, SCIM_LENIENT_ROLE_AS_TEXT);
-    *owned = json_copy((json_t *) element);
-    json_object_set(*owned, "value", json_object_get(inner, "value"));
+    inner = role_object(json_object_get(element, "value"));
     if (json_is_string(json_object_get(inner, "displayName"))) {
+        *owned = json_copy((json_t *) element);
         json_object_set(*owned, "display",
             json_object_get(inner, "displayName"));
     }
     json_decref(inner);
-    return *owned;
+    return *owned ? *owned : element;
 }
 
 
@@ -242,13 +276,31 @@ default_sub(const scim_attribute_t *attribute)
 }
 
 
+/* A plain string as the object that it stands for; NULL when it is none. */
+static json_t *
+complex_of_text(const scim_attribute_t *attribute, const json_t *value,
+    typing_t *typing)
+{
+    const scim_attribute_t *sub = default_sub(attribute);
+
+    if (sub == NULL || !json_is_string(value)) {
+        return NULL;
+    }
+    scim_lenient_note(typing->lenient, attribute->multi_valued
+            ? SCIM_LENIENT_SINGLE_FOR_ARRAY
+            : strcmp(attribute->name, "name") == 0
+            ? SCIM_LENIENT_NAME_AS_TEXT
+            : SCIM_LENIENT_MANAGER_FORM);
+    return json_pack("{sO}", sub->name, value);
+}
+
+
 static bool
 type_complex(const scim_attribute_t *attribute, const json_t *value,
     const char *where, json_t **out, typing_t *typing)
 {
-    json_t                 *object = json_object(), *owned = NULL;
-    const scim_attribute_t *sub;
-    bool                    ok = true;
+    json_t *object = json_object(), *source, *owned = NULL;
+    bool    ok;
 
     if (json_is_array(value) && json_array_size(value) == 1
         && !attribute->multi_valued)
@@ -256,28 +308,13 @@ type_complex(const scim_attribute_t *attribute, const json_t *value,
         scim_lenient_note(typing->lenient, SCIM_LENIENT_MANAGER_FORM);
         value = json_array_get(value, 0);
     }
-    if (json_is_object(value)) {
-        value = unpack_role(attribute, value, &owned, typing);
-        ok = type_members(attribute, value, where, object, typing);
-    } else {
-        sub = default_sub(attribute);
-        if (sub == NULL || !json_is_string(value)) {
-            ok = wrong(typing, where, "an object");
-        } else {
-            json_t *typed = NULL;
-
-            scim_lenient_note(typing->lenient, attribute->multi_valued
-                    ? SCIM_LENIENT_SINGLE_FOR_ARRAY
-                    : strcmp(attribute->name, "name") == 0
-                    ? SCIM_LENIENT_NAME_AS_TEXT
-                    : SCIM_LENIENT_MANAGER_FORM);
-            ok = scim_value_normalize(sub, value, where, &typed,
-                typing->lenient, typing->error);
-            if (ok && typed) {
-                json_object_set_new(object, sub->name, typed);
-            }
-        }
-    }
+    source = json_is_object(value) ? json_incref((json_t *) value)
+                                   : complex_of_text(attribute, value, typing);
+    ok = source
+        ? type_members(attribute, unpack_role(attribute, source, &owned),
+            where, object, typing)
+        : wrong(typing, where, "an object");
+    json_decref(source);
     json_decref(owned);
     if (ok && json_object_size(object) > 0) {
         *out = object;
