@@ -1,23 +1,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scim_filter.h"
+#include "scim_filter_internal.h"
 #include "scim_fold.h"
-#include "scim_json.h"
-#include "scim_time.h"
 
-typedef struct {
-    const char                 *text;
-    size_t                      len;
-    size_t                      at;
-    const scim_resource_type_t *type;      /* NULL inside a value filter */
-    const scim_attribute_t     *container; /* set inside a value filter */
-    const scim_schemas_t       *schemas;   /* other types' names are known */
-    unsigned                    nodes;
-    unsigned                    depth;
-    scim_lenient_t             *lenient;
-    scim_error_t               *error;
-} parser_t;
+typedef scim_filter_parser_t parser_t;
 
 typedef struct {
     const char        *word;
@@ -35,8 +22,8 @@ static const operator_t operators[] = {
 static scim_filter_t *parse_or(parser_t *parser);
 
 
-static scim_filter_t *
-refuse(parser_t *parser, const char *what)
+scim_filter_t *
+scim_filter_refuse(parser_t *parser, const char *what)
 {
     scim_error_set(parser->error, 400, SCIM_ERROR_INVALID_FILTER,
         "%s at position %zu of the filter", what, parser->at);
@@ -44,17 +31,12 @@ refuse(parser_t *parser, const char *what)
 }
 
 
-static bool
-is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-
 static void
 skip_space(parser_t *parser)
 {
-    while (parser->at < parser->len && is_space(parser->text[parser->at])) {
+    while (parser->at < parser->len
+           && scim_filter_space(parser->text[parser->at]))
+    {
         parser->at++;
     }
 }
@@ -86,11 +68,11 @@ new_node(parser_t *parser, scim_filter_kind_t kind)
     scim_filter_t *node;
 
     if (++parser->nodes > SCIM_FILTER_NODE_MAX) {
-        return refuse(parser, "too many conditions");
+        return scim_filter_refuse(parser, "too many conditions");
     }
     node = calloc(1, sizeof(*node));
     if (node == NULL) {
-        return refuse(parser, "no memory");
+        return scim_filter_refuse(parser, "no memory");
     }
     node->kind = kind;
     return node;
@@ -135,7 +117,7 @@ resolve_sub(parser_t *parser, scim_filter_t *node, const char *name,
     }
     node->sub = scim_attribute_sub(node->attribute, name, len);
     if (node->sub == NULL) {
-        refuse(parser, "unknown sub-attribute");
+        scim_filter_refuse(parser, "unknown sub-attribute");
         return false;
     }
     return true;
@@ -162,7 +144,7 @@ resolve_inner(parser_t *parser, scim_filter_t *node, const char *path,
         if (scim_name_equal(path, len, "value", 5)) {
             return true;
         }
-        refuse(parser, "unknown sub-attribute");
+        scim_filter_refuse(parser, "unknown sub-attribute");
         return false;
     }
     return resolve_sub(parser, node, path, len);
@@ -213,11 +195,11 @@ resolve_outer(parser_t *parser, scim_filter_t *node, const char *path,
         {
             return true; /* unknown extension: nobody has a value */
         }
-        refuse(parser, "unknown attribute");
+        scim_filter_refuse(parser, "unknown attribute");
         return false;
     }
     if (node->attribute->returned == SCIM_RETURNED_NEVER) {
-        refuse(parser, "an attribute that is never returned");
+        scim_filter_refuse(parser, "an attribute that is never returned");
         return false;
     }
     return dot == NULL
@@ -234,7 +216,7 @@ parse_path(parser_t *parser, scim_filter_t *node)
     const char *path = parser->text + parser->at;
 
     if (path == NULL || len == 0) {
-        refuse(parser, "an attribute expected");
+        scim_filter_refuse(parser, "an attribute expected");
         return false;
     }
     if (!(parser->container ? resolve_inner(parser, node, path, len)
@@ -244,241 +226,6 @@ parse_path(parser_t *parser, scim_filter_t *node)
     }
     parser->at = end;
     return true;
-}
-
-
-/* The attribute whose type decides the literal: `.value` where none named. */
-static const scim_attribute_t *
-compared_attribute(const scim_filter_t *node)
-{
-    if (node->sub) {
-        return node->sub;
-    }
-    if (node->attribute && node->attribute->type == SCIM_COMPLEX) {
-        return scim_attribute_sub(node->attribute, "value", 5);
-    }
-    return node->attribute;
-}
-
-
-/* A JSON string literal; `at` is on its quote. */
-static json_t *
-parse_quoted(parser_t *parser)
-{
-    size_t       from = parser->at, i = from + 1;
-    json_t      *value;
-    scim_error_t inner = { 0 };
-
-    while (i < parser->len && parser->text[i] != '"') {
-        i += parser->text[i] == '\\' ? 2 : 1;
-    }
-    if (i >= parser->len) {
-        refuse(parser, "unterminated string");
-        return NULL;
-    }
-    value = scim_json_read(parser->text + from, i + 1 - from,
-        &scim_json_request_limits, &inner);
-    if (value == NULL) {
-        refuse(parser, "bad string");
-        return NULL;
-    }
-    parser->at = i + 1;
-    return value;
-}
-
-
-/* A string that is no JSON: valid UTF-8 without control characters. */
-static json_t *
-plain_string(parser_t *parser, const char *text, size_t len)
-{
-    json_t *value;
-
-    for (size_t i = 0; i < len; i++) {
-        if ((unsigned char) text[i] < 0x20) {
-            refuse(parser, "control character in a string");
-            return NULL;
-        }
-    }
-    value = json_stringn(text, len);
-    if (value == NULL) {
-        refuse(parser, "bad string");
-    }
-    return value;
-}
-
-
-static json_t *
-parse_single_quoted(parser_t *parser)
-{
-    json_t     *value;
-    const char *from = parser->text + parser->at + 1;
-    const char *end = memchr(from, '\'', parser->len - parser->at - 1);
-
-    if (end == NULL) {
-        refuse(parser, "unterminated string");
-        return NULL;
-    }
-    scim_lenient_note(parser->lenient, SCIM_LENIENT_SINGLE_QUOTED);
-    value = plain_string(parser, from, (size_t) (end - from));
-    if (value) {
-        parser->at = (size_t) (end + 1 - parser->text);
-    }
-    return value;
-}
-
-
-/* A bare word: a JSON literal when it is one, else a string (L-20). */
-static json_t *
-parse_bare(parser_t *parser)
-{
-    size_t       from = parser->at, i = from;
-    json_t      *value;
-    const char  *word = parser->text + from;
-    scim_error_t ignored = { 0 };
-
-    while (i < parser->len && !is_space(parser->text[i])
-           && parser->text[i] != ')' && parser->text[i] != ']')
-    {
-        i++;
-    }
-    if (i == from) {
-        refuse(parser, "a value expected");
-        return NULL;
-    }
-    parser->at = i;
-    if (scim_name_equal(word, i - from, "true", 4)) {
-        return json_true();
-    }
-    if (scim_name_equal(word, i - from, "false", 5)) {
-        return json_false();
-    }
-    if (scim_name_equal(word, i - from, "null", 4)) {
-        return json_null();
-    }
-    value = scim_json_read(word, i - from, &scim_json_request_limits,
-        &ignored);
-    if (json_is_number(value)) {
-        return value;
-    }
-    json_decref(value);
-    scim_lenient_note(parser->lenient, SCIM_LENIENT_UNQUOTED_LITERAL);
-    return plain_string(parser, word, i - from);
-}
-
-
-static bool
-type_boolean_literal(parser_t *parser, scim_filter_t *node)
-{
-    const char *text = json_string_value(node->value);
-    bool        is_true;
-
-    if (json_is_boolean(node->value)) {
-        return true;
-    }
-    if (text == NULL) {
-        return false;
-    }
-    is_true = scim_name_equal(text, strlen(text), "true", 4);
-    if (!is_true && !scim_name_equal(text, strlen(text), "false", 5)) {
-        return false;
-    }
-    scim_lenient_note(parser->lenient, SCIM_LENIENT_BOOLEAN_TEXT);
-    json_decref(node->value);
-    node->value = json_boolean(is_true);
-    return true;
-}
-
-
-/* A number where text is compared: its decimal text was meant (L-20). */
-static bool
-type_text_literal(parser_t *parser, scim_filter_t *node, size_t from)
-{
-    json_t *text;
-
-    if (json_is_string(node->value)) {
-        return true;
-    }
-    if (parser->text[from] == '"') {
-        return false;
-    }
-    text = plain_string(parser, parser->text + from, parser->at - from);
-    if (text == NULL) {
-        return false;
-    }
-    json_decref(node->value);
-    node->value = text;
-    return true;
-}
-
-
-static bool
-operator_fits(scim_filter_kind_t kind, scim_attribute_type_t type)
-{
-    switch (type) {
-    case SCIM_BOOLEAN:
-        return kind == SCIM_FILTER_EQ || kind == SCIM_FILTER_NE;
-    case SCIM_INTEGER:
-    case SCIM_DECIMAL:
-    case SCIM_DATETIME:
-        return kind != SCIM_FILTER_CO && kind != SCIM_FILTER_SW
-            && kind != SCIM_FILTER_EW;
-    case SCIM_BINARY:
-        return kind < SCIM_FILTER_GT;
-    default:
-        return true;
-    }
-}
-
-
-static bool
-type_literal(parser_t *parser, scim_filter_t *node, size_t from)
-{
-    bool                    ok;
-    int64_t                 ms;
-    const scim_attribute_t *attribute = compared_attribute(node);
-
-    if (node->attribute == NULL) {
-        return true; /* an attribute of an unknown extension */
-    }
-    if (attribute == NULL) {
-        refuse(parser, "a complex attribute cannot be compared");
-        return false;
-    }
-    if (json_is_null(node->value)) {
-        if (node->kind == SCIM_FILTER_EQ || node->kind == SCIM_FILTER_NE) {
-            return true;
-        }
-        refuse(parser, "null can only be compared by eq and ne");
-        return false;
-    }
-    if (!operator_fits(node->kind, attribute->type)) {
-        refuse(parser, "the operator does not fit the attribute's type");
-        return false;
-    }
-    switch (attribute->type) {
-    case SCIM_BOOLEAN:
-        ok = type_boolean_literal(parser, node);
-        break;
-    case SCIM_INTEGER:
-    case SCIM_DECIMAL:
-        ok = json_is_number(node->value);
-        break;
-    case SCIM_DATETIME:
-        ok = type_text_literal(parser, node, from)
-            && scim_time_parse(json_string_value(node->value),
-                json_string_length(node->value), true, &ms);
-        break;
-    default:
-        /* a literal 5 for a string is a type error, L-20 is for words */
-        ok = json_is_string(node->value)
-            || (!json_is_number(node->value)
-                && type_text_literal(parser, node, from));
-        break;
-    }
-    if (!ok) {
-        refuse(parser, "the value does not fit the attribute's type");
-    }
-    return ok;
 }
 
 
@@ -492,7 +239,7 @@ parse_operator(parser_t *parser, scim_filter_kind_t *kind)
             return true;
         }
     }
-    refuse(parser, "an operator expected");
+    scim_filter_refuse(parser, "an operator expected");
     return false;
 }
 
@@ -502,8 +249,10 @@ parse_comparison(parser_t *parser, scim_filter_t *node)
 {
     size_t from;
 
-    if (parser->at == parser->len || !is_space(parser->text[parser->at])) {
-        refuse(parser, "an operator expected");
+    if (parser->at == parser->len
+        || !scim_filter_space(parser->text[parser->at]))
+    {
+        scim_filter_refuse(parser, "an operator expected");
         return false;
     }
     skip_space(parser);
@@ -516,13 +265,11 @@ parse_comparison(parser_t *parser, scim_filter_t *node)
     skip_space(parser);
     from = parser->at;
     if (from == parser->len) {
-        refuse(parser, "a value expected");
+        scim_filter_refuse(parser, "a value expected");
         return false;
     }
-    node->value = parser->text[from] == '"' ? parse_quoted(parser)
-        : parser->text[from] == '\''        ? parse_single_quoted(parser)
-                                            : parse_bare(parser);
-    return node->value && type_literal(parser, node, from);
+    node->value = scim_filter_read_literal(parser);
+    return node->value && scim_filter_type_literal(parser, node, from);
 }
 
 
@@ -535,7 +282,7 @@ parse_value_path(parser_t *parser, scim_filter_t *node)
     scim_filter_t *compare;
 
     if (parser->container || node->sub || node->attribute == NULL) {
-        return refuse(parser, "'[' not allowed here");
+        return scim_filter_refuse(parser, "'[' not allowed here");
     }
     node->kind = SCIM_FILTER_VALUE_PATH;
     inner.at++;
@@ -549,7 +296,7 @@ parse_value_path(parser_t *parser, scim_filter_t *node)
     }
     skip_space(parser);
     if (parser->at == parser->len || parser->text[parser->at] != ']') {
-        return refuse(parser, "']' expected");
+        return scim_filter_refuse(parser, "']' expected");
     }
     parser->at++;
     tail = parser->at < parser->len && parser->text[parser->at] == '.';
@@ -601,7 +348,7 @@ parse_group(parser_t *parser)
     scim_filter_t *inner;
 
     if (parser->depth >= SCIM_FILTER_DEPTH_MAX) {
-        return refuse(parser, "nested too deep");
+        return scim_filter_refuse(parser, "nested too deep");
     }
     parser->at++;
     parser->depth++;
@@ -613,7 +360,7 @@ parse_group(parser_t *parser)
     skip_space(parser);
     if (parser->at == parser->len || parser->text[parser->at] != ')') {
         scim_filter_free(inner);
-        return refuse(parser, "')' expected");
+        return scim_filter_refuse(parser, "')' expected");
     }
     parser->at++;
     return inner;
@@ -628,7 +375,7 @@ parse_not(parser_t *parser)
 
     skip_space(parser);
     if (parser->at == parser->len) {
-        return refuse(parser, "a condition expected");
+        return scim_filter_refuse(parser, "a condition expected");
     }
     if (parser->text[parser->at] == '(') {
         return parse_group(parser);
@@ -641,7 +388,7 @@ parse_not(parser_t *parser)
     skip_space(parser);
     if (parser->at == parser->len || parser->text[parser->at] != '(') {
         parser->at = from;
-        return refuse(parser, "'(' expected after not");
+        return scim_filter_refuse(parser, "'(' expected after not");
     }
     node = new_node(parser, SCIM_FILTER_NOT);
     if (node == NULL) {
@@ -705,7 +452,7 @@ parse_all(parser_t *parser)
     scim_filter_t *filter;
 
     if (parser->len > SCIM_FILTER_LEN_MAX) {
-        return refuse(parser, "too long; cut");
+        return scim_filter_refuse(parser, "too long; cut");
     }
     filter = parse_or(parser);
     if (filter == NULL) {
@@ -714,7 +461,7 @@ parse_all(parser_t *parser)
     skip_space(parser);
     if (parser->at != parser->len) {
         scim_filter_free(filter);
-        return refuse(parser, "unexpected text");
+        return scim_filter_refuse(parser, "unexpected text");
     }
     return filter;
 }
