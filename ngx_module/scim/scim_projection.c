@@ -111,6 +111,7 @@ scim_projection_read(const scim_resource_type_t *type,
     scim_text_t name, list = query->attributes;
     const char *at, *end, *next;
 
+    projection->type = type;
     projection->mode = SCIM_PROJECTION_ONLY;
     projection->count = 0;
     if (list.text == NULL) {
@@ -287,6 +288,8 @@ only(const scim_projection_t *projection, json_t *resource)
         ok = projection->path[i].sub == NULL
             || add(shown, resource, &projection->path[i]);
     }
+    ok = ok && (!projection->type->returned_rules
+                || scim_projection_add_always(projection, shown, resource));
     if (!ok) {
         json_decref(shown);
         return NULL;
@@ -298,11 +301,15 @@ only(const scim_projection_t *projection, json_t *resource)
 /* ---- excludedAttributes=... ---- */
 
 static void
-drop_sub(json_t *value, const char *sub)
+drop_sub(json_t *value, const scim_attribute_t *attribute)
 {
-    size_t  i;
-    json_t *element;
+    size_t      i;
+    json_t     *element;
+    const char *sub = attribute->name;
 
+    if (attribute->returned == SCIM_RETURNED_ALWAYS) {
+        return;
+    }
     json_object_del(value, sub);
     json_array_foreach(value, i, element) {
         json_object_del(element, sub);
@@ -310,25 +317,30 @@ drop_sub(json_t *value, const char *sub)
 }
 
 
+/* The attributes of a whole schema; what is always returned stays. */
 static void
-drop_core(json_t *resource)
+drop_schema(const scim_projection_t *projection,
+    const scim_schema_t *extension, json_t *holder)
 {
-    void       *next;
-    json_t     *value;
-    const char *name;
+    void                   *next;
+    json_t                 *value;
+    const char             *name;
+    const scim_attribute_t *attribute;
 
-    json_object_foreach_safe(resource, next, name, value) {
-        if (strchr(name, ':') == NULL && strcmp(name, "schemas") != 0
-            && strcmp(name, "id") != 0)
-        {
-            json_object_del(resource, name);
+    json_object_foreach_safe(holder, next, name, value) {
+        attribute = scim_resource_type_attribute(projection->type,
+            extension ? extension->id : NULL,
+            extension ? extension->id_len : 0, name, strlen(name));
+        if (attribute && attribute->returned != SCIM_RETURNED_ALWAYS) {
+            json_object_del(holder, name);
         }
     }
 }
 
 
 static void
-drop_path(json_t *resource, const scim_projection_path_t *path)
+drop_path(const scim_projection_t *projection, json_t *resource,
+    const scim_projection_path_t *path)
 {
     json_t *holder = resource;
 
@@ -336,17 +348,20 @@ drop_path(json_t *resource, const scim_projection_path_t *path)
         holder = json_object_get(resource, path->extension->id);
     }
     if (path->attribute == NULL) {
-        if (path->extension) {
-            json_object_del(resource, path->extension->id);
-        } else {
-            drop_core(resource);
-        }
+        drop_schema(projection, path->extension, holder);
     } else if (path->sub) {
-        drop_sub(json_object_get(holder, path->attribute->name),
-            path->sub->name);
+        drop_sub(json_object_get(holder, path->attribute->name), path->sub);
     } else if (path->attribute->returned != SCIM_RETURNED_ALWAYS) {
         json_object_del(holder, path->attribute->name);
     }
+}
+
+
+bool
+scim_projection_is_plain(const scim_projection_t *projection)
+{
+    return projection->mode == SCIM_PROJECTION_ALL
+        && !projection->type->returned_rules;
 }
 
 
@@ -378,15 +393,18 @@ scim_projection_apply(const scim_projection_t *projection, json_t *resource)
 {
     json_t *shown;
 
+    if (projection->type->returned_rules) {
+        scim_projection_hide(projection, resource);
+    }
     if (projection->mode == SCIM_PROJECTION_ONLY) {
         shown = only(projection, resource);
     } else {
         shown = json_incref(resource);
         for (size_t i = 0; i < projection->count; i++) {
-            drop_path(shown, &projection->path[i]);
+            drop_path(projection, shown, &projection->path[i]);
         }
     }
-    if (shown && projection->mode != SCIM_PROJECTION_ALL) {
+    if (shown && !scim_projection_is_plain(projection)) {
         prune(shown);
     }
     return shown;

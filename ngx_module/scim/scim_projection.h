@@ -22,9 +22,10 @@ typedef enum {
 } scim_projection_mode_t;
 
 typedef struct {
-    scim_projection_mode_t mode;
-    size_t                 count;
-    scim_projection_path_t path[SCIM_PROJECTION_PATH_MAX];
+    const scim_resource_type_t *type;
+    scim_projection_mode_t      mode;
+    size_t                      count;
+    scim_projection_path_t      path[SCIM_PROJECTION_PATH_MAX];
 } scim_projection_t;
 
 /* False with *error (400) when more than SCIM_PROJECTION_PATH_MAX are named. */
@@ -38,6 +39,21 @@ bool scim_projection_read(const scim_resource_type_t *type,
  */
 bool scim_projection_wants(const scim_projection_t *projection,
     const char *attribute);
+
+/* Whether resources are shown just as they are stored. */
+bool scim_projection_is_plain(const scim_projection_t *projection);
+
+/*
+ * The `returned` rules of RFC 7643 section 2.4, for types that have any beyond
+ * the common attributes: takes out of a resource what is never returned, and
+ * what is only returned on request unless it was named.
+ */
+void scim_projection_hide(const scim_projection_t *projection,
+    json_t *resource);
+
+/* Adds to `shown` what is always returned; false when memory is gone. */
+bool scim_projection_add_always(const scim_projection_t *projection,
+    json_t *shown, const json_t *resource);
 
 /*
  * The resource as the client wants it: a new reference, NULL when memory is

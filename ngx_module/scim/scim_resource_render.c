@@ -122,7 +122,7 @@ scim_resource_render(const scim_resource_t *resource,
 {
     json_t *whole, *shown;
 
-    if (resource->projection.mode == SCIM_PROJECTION_ALL) {
+    if (scim_projection_is_plain(&resource->projection)) {
         append_whole(resource, entry, out);
         return !scim_buffer_failed(out);
     }

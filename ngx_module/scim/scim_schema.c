@@ -282,6 +282,36 @@ read_extensions(scim_schemas_t *schemas, const json_t *source,
 }
 
 
+/* What is written and dropped (a password) is never there to be returned. */
+static bool
+has_returned_rules(const scim_attribute_t *attribute, size_t count)
+{
+    for ( ; count > 0; count--, attribute++) {
+        if ((attribute->returned != SCIM_RETURNED_DEFAULT
+                && attribute->mutability != SCIM_WRITE_ONLY)
+            || has_returned_rules(attribute->sub_attributes,
+                attribute->sub_attribute_count))
+        {
+            return true;
+        }
+    }
+    return false;
+}
+
+
+static void
+note_returned_rules(scim_resource_type_t *type)
+{
+    type->returned_rules = has_returned_rules(type->schema->attributes,
+        type->schema->attribute_count);
+    for (size_t i = 0; i < type->extension_count; i++) {
+        type->returned_rules = type->returned_rules
+            || has_returned_rules(type->extensions[i]->attributes,
+                type->extensions[i]->attribute_count);
+    }
+}
+
+
 /* "User" -> "user": the word in keys and events */
 static char *
 key_word(const char *name)
@@ -321,8 +351,13 @@ read_resource_type(scim_schemas_t *schemas, const json_t *source,
     type->key_word = key_word(type->name);
     type->source = source;
     schemas->type_count++;
-    return type->key_word != NULL
-        && read_extensions(schemas, source, type, error);
+    if (type->key_word == NULL
+        || !read_extensions(schemas, source, type, error))
+    {
+        return false;
+    }
+    note_returned_rules(type);
+    return true;
 }
 
 

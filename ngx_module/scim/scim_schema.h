@@ -70,6 +70,8 @@ typedef struct {
     const scim_schema_t  *schema;
     const scim_schema_t **extensions;
     size_t                extension_count;
+    bool                  returned_rules; /* some attribute of its schemas is
+                                             not just returned by default */
     const json_t         *source; /* the ResourceType resource */
 } scim_resource_type_t;
 
