@@ -119,6 +119,39 @@ ngx_http_scim_transaction(ngx_http_scim_ctx_t *ctx)
 }
 
 
+/*
+ * What error messages say of a request.  nginx would write the whole request
+ * line: filters carry people's addresses.
+ */
+static u_char *
+ngx_http_scim_log_request(ngx_http_request_t *r, ngx_http_request_t *sr,
+    u_char *buf, size_t len)
+{
+    u_char                    *p;
+    ngx_str_t                  path;
+    ngx_http_scim_ctx_t       *ctx;
+    ngx_http_core_srv_conf_t  *cscf;
+
+    path = r->unparsed_uri;
+    p = ngx_strlchr(path.data, path.data + path.len, '?');
+    if (p) {
+        path.len = p - path.data;
+    }
+
+    cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
+    p = ngx_snprintf(buf, len, ", server: %V, request: \"%V %V\"",
+                     &cscf->server_name, &r->method_name, &path);
+    len -= p - buf;
+
+    ctx = ngx_http_get_module_ctx(sr, ngx_http_scim_module);
+    if (ctx) {
+        p = ngx_snprintf(p, len, ", txn: \"%V\"", &ctx->transaction);
+    }
+
+    return p;
+}
+
+
 void
 ngx_http_scim_set_time(ngx_http_scim_ctx_t *ctx)
 {
@@ -174,6 +207,7 @@ ngx_http_scim_create_ctx(ngx_http_request_t *r)
     }
 
     ngx_http_set_ctx(r, ctx, ngx_http_scim_module);
+    r->log_handler = ngx_http_scim_log_request;
 
     return ctx;
 }
