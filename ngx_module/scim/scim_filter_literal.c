@@ -227,7 +227,8 @@ scim_filter_type_literal(parser_t *parser, scim_filter_t *node, size_t from)
         return false;
     }
     if (!operator_fits(node->kind, attribute->type)) {
-        scim_filter_refuse(parser, "the operator does not fit the attribute's type");
+        scim_filter_refuse(parser,
+            "the operator does not fit the attribute's type");
         return false;
     }
     switch (attribute->type) {
@@ -252,7 +253,8 @@ scim_filter_type_literal(parser_t *parser, scim_filter_t *node, size_t from)
     }
     if (!ok) {
         parser->at = from;
-        scim_filter_refuse(parser, "the value does not fit the attribute's type");
+        scim_filter_refuse(parser,
+            "the value does not fit the attribute's type");
     }
     return ok;
 }
