@@ -86,7 +86,10 @@ connectors_new(loop_t *loop, const connectors_conf_t *conf)
     connectors->conf = *conf;
     connectors->timer = loop_timer_new(loop, on_timer, connectors);
     connectors->http = http_client_new(loop, &http);
-    if (connectors->timer == NULL || connectors->http == NULL) {
+    connectors->tokens = connector_tokens_new(connectors);
+    if (connectors->timer == NULL || connectors->http == NULL
+        || connectors->tokens == NULL)
+    {
         connectors_free(connectors);
         return NULL;
     }
@@ -110,15 +113,52 @@ connectors_free(connectors_t *connectors)
         if (call->http) {
             http_client_cancel(call->http);
         }
+        if (call->token) {
+            connector_token_cancel(call->token);
+        }
         scim_buffer_free(&call->kept);
         scim_buffer_free(&call->found.email);
         free(call);
     }
+    connector_tokens_free(connectors->tokens);
     http_client_free(connectors->http);
     if (connectors->timer) {
         loop_timer_free(connectors->timer);
     }
     free(connectors);
+}
+
+
+static void
+on_token(void *data, const char *problem)
+{
+    connector_call_t *call = data;
+
+    call->token = NULL;
+    if (problem) {
+        connector_end(call, call->task->unknown ? OUTCOME_UNKNOWN
+            : OUTCOME_RETRY, problem);
+    } else {
+        connector_http_begin(call);
+    }
+}
+
+
+static void
+begin_http(connector_call_t *call)
+{
+    connector_tokens_t *tokens = call->connectors->tokens;
+
+    if (connector_token_ready(tokens, call->task->app)) {
+        connector_http_begin(call);
+        return;
+    }
+    call->token = connector_token_wait(tokens, call->task->app, on_token,
+        call);
+    if (call->token == NULL) {
+        connector_end(call, call->task->unknown ? OUTCOME_UNKNOWN
+            : OUTCOME_RETRY, "out of memory");
+    }
 }
 
 
@@ -132,7 +172,7 @@ begin(connector_call_t *call)
         /* cut short it would be somebody else's */
         connector_end(call, OUTCOME_DEAD, "the member's id is too long");
     } else if (type && strcmp(type, "http") == 0) {
-        connector_http_begin(call);
+        begin_http(call);
     } else if (type && strcmp(type, "manual") == 0) {
         connector_end(call, OUTCOME_MANUAL, "the app is looked after by hand");
     } else {

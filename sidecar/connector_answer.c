@@ -22,6 +22,89 @@ connector_read_json(const http_answer_t *answer)
 }
 
 
+static bool
+is_among(const json_t *codes, const char *code)
+{
+    char    text[128];
+    size_t  index;
+    json_t *one;
+
+    json_array_foreach(codes, index, one) {
+        if (pointer_text(one, text, sizeof(text)) && strcmp(text, code) == 0)
+        {
+            return true;
+        }
+    }
+    return false;
+}
+
+
+/* What the code stands for; 0 = nothing in particular. */
+static int
+status_of_code(const json_t *rules, const json_t *root)
+{
+    char        code[128];
+    const char *pointer = json_string_value(json_object_get(rules, "code"));
+
+    if (pointer == NULL
+        || !pointer_text(pointer_get(root, pointer), code, sizeof(code)))
+    {
+        return 0;
+    }
+    if (is_among(json_object_get(rules, "exists"), code)) {
+        return 409;
+    }
+    if (is_among(json_object_get(rules, "absent"), code)) {
+        return 404;
+    }
+    return is_among(json_object_get(rules, "wait"), code) ? 429 : 0;
+}
+
+
+static bool
+says_ok(const json_t *rules, const json_t *root)
+{
+    const json_t *value;
+    const json_t *equals = json_object_get(rules, "equals");
+    const char   *pointer = json_string_value(json_object_get(rules, "ok"));
+
+    if (pointer == NULL) {
+        return true;
+    }
+    value = pointer_get(root, pointer);
+    return equals ? json_equal(value, equals) : json_is_true(value);
+}
+
+
+int
+connector_status(const scim_app_t *app, const http_answer_t *answer)
+{
+    int           status = answer->status, coded;
+    bool          succeeded = status >= 200 && status < 300;
+    json_t       *root;
+    const json_t *rules = json_object_get(app->connector, "answer");
+
+    if (rules == NULL || answer->result != HTTP_ANSWERED || status >= 500
+        || (succeeded && answer->body_len == 0))
+    {
+        return status;
+    }
+    root = connector_read_json(answer);
+    if (root == NULL) { /* whether it was done the status does not say */
+        return succeeded && json_object_get(rules, "ok") ? 502 : status;
+    }
+    coded = succeeded && says_ok(rules, root) ? 0
+        : status_of_code(rules, root);
+    if (coded) {
+        status = coded;
+    } else if (succeeded && !says_ok(rules, root)) {
+        status = 422;
+    }
+    json_decref(root);
+    return status;
+}
+
+
 outcome_kind_t
 connector_classify(const http_answer_t *answer, char *reason,
     size_t reason_size)
@@ -53,6 +136,21 @@ connector_classify(const http_answer_t *answer, char *reason,
     }
     snprintf(reason, reason_size, "the app failed (%d)", status);
     return OUTCOME_UNKNOWN;
+}
+
+
+bool
+connector_token_refused(connectors_t *connectors, const scim_app_t *app,
+    const http_answer_t *answer, char *reason, size_t reason_size)
+{
+    if (answer->result != HTTP_ANSWERED || answer->status != 401
+        || !connector_token_forget(connectors->tokens, app))
+    {
+        return false;
+    }
+    snprintf(reason, reason_size, "the app refused the access token (401): "
+        "a new one is asked for");
+    return true;
 }
 
 
@@ -155,6 +253,22 @@ scrub(char *bytes, size_t len, const scim_buffer_t *secret)
 }
 
 
+static void
+scrub_token(const connectors_t *connectors, const scim_app_t *app,
+    scim_buffer_t *copy)
+{
+    scim_buffer_t text;
+    const char   *token = connector_token_get(connectors->tokens, app);
+
+    if (token && strlen(token) >= SCRUBBED_MIN && copy->len > 0) {
+        scim_buffer_init(&text, SECRET_MAX + 1);
+        scim_buffer_append_text(&text, token);
+        scrub(copy->data, copy->len, &text);
+        secret_free(&text);
+    }
+}
+
+
 void
 connector_keep(const connectors_t *connectors, const scim_app_t *app,
     const char *body, size_t len, scim_buffer_t *kept)
@@ -173,6 +287,7 @@ connector_keep(const connectors_t *connectors, const scim_app_t *app,
     {
         scrub(copy.data, copy.len, &secret);
     }
+    scrub_token(connectors, app, &copy);
     if (copy.len > 0) {
         keep_text(copy.data, copy.len, kept);
     }

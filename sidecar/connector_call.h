@@ -3,6 +3,7 @@
 
 #include "connector.h"
 #include "connector_list.h"
+#include "connector_token.h"
 #include "http_client.h"
 #include "scim_buffer.h"
 #include "template.h"
@@ -20,6 +21,7 @@ struct connectors_s {
     loop_t           *loop;
     loop_timer_t     *timer; /* hands over what ended in connector_run() */
     http_client_t    *http;
+    connector_tokens_t *tokens;
     connectors_conf_t conf;
     connector_call_t *calls; /* all that are running */
     unsigned          count;
@@ -42,8 +44,9 @@ struct connector_call_s {
     const connector_task_t *task;
     connector_done_pt       done;
     void                   *data;
-    http_call_t            *http; /* one of these two while waiting */
+    http_call_t            *http; /* one of these three while waiting */
     connector_list_t       *list;
+    connector_wait_t       *token;
     connector_step_t        step;
     bool                    starting;   /* inside connector_run() */
     bool                    ended;      /* `outcome` waits to be handed over */
@@ -61,6 +64,7 @@ struct connector_call_s {
                                     the address who is switched off */
     } found;
     char                    member_id[CONNECTOR_MEMBER_ID_SIZE];
+    char                    role_id[CONNECTOR_MEMBER_ID_SIZE];
     char                    reason[160];
     scim_buffer_t           kept; /* the answer's first bytes */
     connector_outcome_t     outcome;
@@ -88,6 +92,20 @@ http_call_t *connector_request(connectors_t *connectors,
     const scim_app_t *app, const json_t *verb, template_values_t *values,
     const char *key, size_t answer_max, http_done_pt done, void *data,
     outcome_kind_t *kind, char *problem, size_t problem_size);
+
+/*
+ * The status that the answer stands for: its own, or for an app that says it
+ * in the body (the definition's `answer`) 409 there already, 404 not there,
+ * 429 wait, 422 refused, 502 a success that is no JSON.
+ */
+int connector_status(const scim_app_t *app, const http_answer_t *answer);
+
+/*
+ * True when the app refused an access token that can be asked for anew: it
+ * is forgotten, and the call is worth another try.
+ */
+bool connector_token_refused(connectors_t *connectors, const scim_app_t *app,
+    const http_answer_t *answer, char *reason, size_t reason_size);
 
 /* What an answer means that is none of the verb's own (connector_answer.c). */
 outcome_kind_t connector_classify(const http_answer_t *answer, char *reason,

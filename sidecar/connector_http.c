@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "pointer.h"
+#include "scim_app_list.h"
 #include "scim_fold.h"
 
 /*
@@ -68,7 +69,21 @@ keep(connector_call_t *call, int status, const char *body, size_t len)
 
 
 static void
-set_values(const connector_call_t *call, template_values_t *values)
+set_role_id(connector_call_t *call, const char *access_role,
+    template_values_t *values)
+{
+    const json_t *id = json_object_get(connector_verb(call->task->app,
+        "roleIds"), access_role);
+
+    values->role_id_number = json_is_integer(id);
+    if (pointer_text(id, call->role_id, sizeof(call->role_id))) {
+        values->value[SCIM_APP_ROLE_ID] = call->role_id;
+    }
+}
+
+
+static void
+set_values(connector_call_t *call, template_values_t *values)
 {
     const connector_task_t *task = call->task;
     const char             *access_role = task->grant.access_role;
@@ -83,8 +98,7 @@ set_values(const connector_call_t *call, template_values_t *values)
     if (call->step == STEP_UNASSIGN) {
         access_role = task->app->access_roles[call->other_role];
     }
-    values->value[SCIM_APP_ROLE_ID] = json_string_value(json_object_get(
-        connector_verb(task->app, "roleIds"), access_role));
+    set_role_id(call, access_role, values);
     values->value[SCIM_APP_GRANT_ROLE] = task->grant.role;
     values->value[SCIM_APP_GRANT_ACCESS_ROLE] = access_role;
     values->value[SCIM_APP_MEMBER_ID] = call->member_id;
@@ -238,6 +252,11 @@ invite_looked_up(connector_call_t *call)
             memcpy(call->member_id, call->found.off_id,
                 sizeof(call->found.off_id));
             send_step(call, STEP_REACTIVATE);
+        } else if (call->conflict
+                   && !scim_app_lists_pending(call->task->app->connector))
+        {
+            connector_end(call, OUTCOME_DONE, "the app says the person was "
+                "invited already, and its list does not show invites");
         } else if (call->conflict) {
             connector_end(call, OUTCOME_RETRY, "the app says the person is "
                 "there already, and its list does not show them");
@@ -272,6 +291,11 @@ member_looked_up(connector_call_t *call, bool every_email_seen)
     } else if (call->found.count == 0 && !every_email_seen) {
         connector_end(call, OUTCOME_RETRY, "the app's list hides addresses: "
             "whether this person is among them cannot be seen");
+    } else if (call->found.count == 0 && !call->task->accepted
+               && !scim_app_lists_pending(call->task->app->connector))
+    {
+        connector_end(call, OUTCOME_MANUAL, "the app's list shows no pending "
+            "invites: whether one is open a person must see");
     } else if (call->found.count == 0) {
         connector_end(call, OUTCOME_DONE,
             "the app's list does not show this person");
@@ -461,17 +485,22 @@ step_takes(const connector_call_t *call, const http_answer_t *answer)
 
 
 static void
-on_answer(void *data, const http_answer_t *answer)
+on_answer(void *data, const http_answer_t *told)
 {
-    bool              succeeded;
-    outcome_kind_t    kind;
-    connector_call_t *call = data;
+    bool                 succeeded;
+    outcome_kind_t       kind;
+    http_answer_t        meant = *told;
+    connector_call_t    *call = data;
+    const http_answer_t *answer = &meant;
 
     call->http = NULL;
+    meant.status = connector_status(call->task->app, told);
     keep(call, answer->status, answer->body, answer->body_len);
     if (!step_takes(call, answer)) {
-        kind = connector_classify(answer, call->reason,
-            sizeof(call->reason));
+        kind = connector_token_refused(call->connectors, call->task->app,
+                answer, call->reason, sizeof(call->reason))
+            ? OUTCOME_RETRY : connector_classify(answer, call->reason,
+                sizeof(call->reason));
         call->outcome.retry_after_ms = answer->retry_after_ms;
         if (kind == OUTCOME_RETRY && call->task->kind == TASK_INVITE
             && call->step != STEP_INVITE)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "pointer.h"
 
@@ -17,11 +18,12 @@ struct connector_list_s {
     connector_member_pt    on_member;
     connector_list_done_pt done;
     void                  *data;
-    http_call_t           *http;
+    http_call_t           *http; /* one of these two while waiting */
+    connector_wait_t      *token;
     unsigned               page, mark_page; /* 1 = first */
     char                   cursor[CURSOR_SIZE], mark[CURSOR_SIZE];
     char                   first_id[CONNECTOR_MEMBER_ID_SIZE];
-    bool                   by_cursor, by_number;
+    bool                   by_cursor, by_number, by_link;
     connector_list_result_t result;
     char                   reason[160];
 };
@@ -50,7 +52,7 @@ list_end(connector_list_t *list)
 
 /* Asks for the page that list->page and list->cursor stand for. */
 static bool
-request_page(connector_list_t *list, outcome_kind_t *kind, char *problem,
+send_request(connector_list_t *list, outcome_kind_t *kind, char *problem,
     size_t problem_size)
 {
     char              start[24], number[24], offset[24];
@@ -65,10 +67,47 @@ request_page(connector_list_t *list, outcome_kind_t *kind, char *problem,
     values.value[SCIM_APP_PAGE_OFFSET] = offset;
     values.value[SCIM_APP_ID] = list->app->id;
     values.value[SCIM_APP_WORKSPACE] = list->workspace;
+    values.url = list->by_link && list->cursor[0] ? list->cursor : NULL;
     list->http = connector_request(list->connectors, list->app, list->verb,
         &values, NULL, CONNECTOR_PAGE_MAX, on_page, list, kind, problem,
         problem_size);
     return list->http != NULL;
+}
+
+
+static void
+on_token(void *data, const char *problem)
+{
+    char              text[96];
+    connector_list_t *list = data;
+
+    list->token = NULL;
+    if (problem) {
+        list_fail(list, problem);
+        list_end(list);
+    } else if (!send_request(list, &list->result.kind, text, sizeof(text))) {
+        snprintf(list->reason, sizeof(list->reason), "list: %s", text);
+        list_end(list);
+    }
+}
+
+
+/* The same, once there is a token where the app needs one. */
+static bool
+request_page(connector_list_t *list, outcome_kind_t *kind, char *problem,
+    size_t problem_size)
+{
+    connector_tokens_t *tokens = list->connectors->tokens;
+
+    if (connector_token_ready(tokens, list->app)) {
+        return send_request(list, kind, problem, problem_size);
+    }
+    list->token = connector_token_wait(tokens, list->app, on_token, list);
+    if (list->token == NULL) {
+        *kind = OUTCOME_RETRY;
+        snprintf(problem, problem_size, "out of memory");
+    }
+    return list->token != NULL;
 }
 
 
@@ -89,6 +128,27 @@ mapped(const connector_list_t *list, const json_t *item, const char *name)
         }
     }
     return value;
+}
+
+
+/* The access role that the app calls so: `roleIds` read backwards. */
+static const char *
+role_of(const connector_list_t *list, const char *text)
+{
+    char        id_text[512];
+    json_t     *id;
+    const char *role;
+
+    json_object_foreach(json_object_get(list->app->connector, "roleIds"),
+        role, id)
+    {
+        if (pointer_text(id, id_text, sizeof(id_text))
+            && strcmp(id_text, text) == 0)
+        {
+            return role;
+        }
+    }
+    return text;
 }
 
 
@@ -116,6 +176,7 @@ read_member(connector_list_t *list, const json_t *item, size_t index,
     if (!pointer_text(mapped(list, item, "accessRole"), role, sizeof(role))) {
         role[0] = '\0';
     }
+    member.access_role = role_of(list, role);
     if (!pointer_text(mapped(list, item, "state"), state, sizeof(state))) {
         state[0] = '\0';
     }
@@ -132,6 +193,27 @@ read_member(connector_list_t *list, const json_t *item, size_t index,
  * cursor, moved up at each power of two.
  */
 static bool
+follow_text(connector_list_t *list, const char *cursor, bool *more)
+{
+    size_t len = strlen(cursor) + 1;
+
+    if (len > CURSOR_SIZE) {
+        return list_fail(list, "the next cursor is not usable");
+    }
+    if (strcmp(cursor, list->mark) == 0 || strcmp(cursor, list->cursor) == 0) {
+        return list_fail(list, "the cursors go in a circle");
+    }
+    if (list->page >= 2 * list->mark_page) {
+        list->mark_page = list->page;
+        memcpy(list->mark, cursor, len);
+    }
+    memcpy(list->cursor, cursor, len);
+    *more = true;
+    return true;
+}
+
+
+static bool
 follow_cursor(connector_list_t *list, const json_t *next, bool *more)
 {
     char cursor[CURSOR_SIZE];
@@ -143,26 +225,71 @@ follow_cursor(connector_list_t *list, const json_t *next, bool *more)
     if (!pointer_text(next, cursor, sizeof(cursor))) {
         return list_fail(list, "the next cursor is not usable");
     }
-    if (cursor[0] == '\0') {
+    return cursor[0] == '\0' || follow_text(list, cursor, more);
+}
+
+
+/*
+ * The next page is a URL of the app's.  It must lead to where the definition
+ * does, since the credential goes with it.
+ */
+static bool
+follow_url(connector_list_t *list, const char *url, bool *more)
+{
+    char        whole[CURSOR_SIZE];
+    size_t      len;
+    const char *base = json_string_value(
+        json_object_get(list->app->connector, "baseUrl"));
+
+    len = (size_t) (strstr(base, "://") - base) + 3;
+    len += strcspn(base + len, "/");
+    if (url[0] == '/' && url[1] != '/') {
+        if (snprintf(whole, sizeof(whole), "%.*s%s", (int) len, base, url)
+            >= (int) sizeof(whole))
+        {
+            return list_fail(list, "the URL of the next page is too long");
+        }
+        url = whole;
+    }
+    if (strncasecmp(url, base, len) != 0
+        || (url[len] != '/' && url[len] != '?'))
+    {
+        return list_fail(list, "the next page is at another host");
+    }
+    for (const char *p = url; *p; p++) {
+        if (*p <= 0x20 || *p > 0x7e) {
+            return list_fail(list, "the URL of the next page is not usable");
+        }
+    }
+    return follow_text(list, url, more);
+}
+
+
+/* A Link header (RFC 8288), or a URL in the answer. */
+static bool
+follow_link(connector_list_t *list, const json_t *root,
+    const http_answer_t *answer, bool *more)
+{
+    const char *pointer = json_string_value(
+        json_object_get(list->verb, "nextUrl"));
+    const json_t *url = pointer ? pointer_get(root, pointer) : NULL;
+
+    if (pointer) {
+        return !json_is_string(url) || json_string_length(url) == 0
+            || follow_url(list, json_string_value(url), more);
+    }
+    if (!answer->more) {
         return true;
     }
-    if (strcmp(cursor, list->mark) == 0 || strcmp(cursor, list->cursor) == 0) {
-        return list_fail(list, "the cursors go in a circle");
-    }
-    if (list->page >= 2 * list->mark_page) {
-        list->mark_page = list->page;
-        memcpy(list->mark, cursor, sizeof(cursor));
-    }
-    memcpy(list->cursor, cursor, sizeof(cursor));
-    *more = true;
-    return true;
+    return answer->next[0] ? follow_url(list, answer->next, more)
+        : list_fail(list, "the link to the next page is not usable");
 }
 
 
 /* Whether there is another page, after one with `count` members. */
 static bool
 find_next(connector_list_t *list, const json_t *root, size_t count,
-    bool link_next, bool *more)
+    const http_answer_t *answer, bool *more)
 {
     const char   *pointer;
     const json_t *total;
@@ -173,8 +300,11 @@ find_next(connector_list_t *list, const json_t *root, size_t count,
         return follow_cursor(list, pointer ? pointer_get(root, pointer)
             : NULL, more);
     }
+    if (list->by_link) {
+        return follow_link(list, root, answer, more);
+    }
     if (!list->by_number) {
-        return link_next ? list_fail(list, "the app has more pages, and the "
+        return answer->more ? list_fail(list, "the app has more pages, and the "
             "definition does not say how to read them") : true;
     }
     pointer = json_string_value(json_object_get(list->verb, "total"));
@@ -195,8 +325,8 @@ find_next(connector_list_t *list, const json_t *root, size_t count,
 
 
 static bool
-read_page(connector_list_t *list, const json_t *root, bool link_next,
-    bool *more)
+read_page(connector_list_t *list, const json_t *root,
+    const http_answer_t *answer, bool *more)
 {
     size_t        index;
     json_t       *item;
@@ -216,22 +346,27 @@ read_page(connector_list_t *list, const json_t *root, bool link_next,
             return true;
         }
     }
-    return find_next(list, root, json_array_size(items), link_next, more);
+    return find_next(list, root, json_array_size(items), answer, more);
 }
 
 
 static bool
-take_page(connector_list_t *list, const http_answer_t *answer, bool *more)
+take_page(connector_list_t *list, const http_answer_t *told, bool *more)
 {
     char            reason[128];
+    http_answer_t   meant = *told, *answer = &meant;
     bool            taken;
     json_t         *root;
     outcome_kind_t  kind;
 
+    meant.status = connector_status(list->app, told);
     if (answer->result != HTTP_ANSWERED || answer->status < 200
         || answer->status > 299)
     {
-        kind = connector_classify(answer, reason, sizeof(reason));
+        kind = connector_token_refused(list->connectors, list->app, answer,
+                reason, sizeof(reason))
+            ? OUTCOME_RETRY : connector_classify(answer, reason,
+                sizeof(reason));
         list_fail(list, reason);
         /* a list changes nothing: its outcome is never unknown */
         list->result.kind = kind == OUTCOME_DEAD ? OUTCOME_DEAD
@@ -242,7 +377,7 @@ take_page(connector_list_t *list, const http_answer_t *answer, bool *more)
     if (root == NULL) {
         return list_fail(list, "an answer that is not JSON");
     }
-    taken = read_page(list, root, answer->more, more);
+    taken = read_page(list, root, answer, more);
     json_decref(root);
     return taken;
 }
@@ -289,6 +424,7 @@ connector_list_start(connectors_t *connectors, const scim_app_t *app,
     connector_list_done_pt done, void *data, outcome_kind_t *kind,
     char *problem, size_t problem_size)
 {
+    const char       *next;
     connector_list_t *list = calloc(1, sizeof(*list));
 
     if (list == NULL) {
@@ -307,6 +443,9 @@ connector_list_start(connectors_t *connectors, const scim_app_t *app,
     list->page = list->mark_page = 1;
     list->result.retry_after_ms = -1;
     list->result.body = "";
+    next = json_string_value(json_object_get(list->verb, "next"));
+    list->by_link = (next && strcmp(next, "Link") == 0)
+        || json_object_get(list->verb, "nextUrl");
     list->by_cursor = template_uses(list->verb, SCIM_APP_PAGE_CURSOR);
     list->by_number = template_uses(list->verb, SCIM_APP_PAGE_START)
         || template_uses(list->verb, SCIM_APP_PAGE_OFFSET)
@@ -322,6 +461,11 @@ connector_list_start(connectors_t *connectors, const scim_app_t *app,
 void
 connector_list_cancel(connector_list_t *list)
 {
-    http_client_cancel(list->http);
+    if (list->http) {
+        http_client_cancel(list->http);
+    }
+    if (list->token) {
+        connector_token_cancel(list->token);
+    }
     free(list);
 }

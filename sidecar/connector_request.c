@@ -126,6 +126,27 @@ add_basic(request_t *request, const json_t *basic)
 
 
 static bool
+add_token(request_t *request)
+{
+    bool          added;
+    scim_buffer_t value;
+    const char   *token = connector_token_get(request->connectors->tokens,
+        request->app);
+
+    if (token == NULL) {
+        return refuse(request, OUTCOME_RETRY, "the access token ran out");
+    }
+    scim_buffer_init(&value, HEADER_LINE_MAX);
+    scim_buffer_printf(&value, "Bearer %s", token);
+    added = !scim_buffer_failed(&value)
+        ? add_line(request, "Authorization", value.data)
+        : refuse(request, OUTCOME_RETRY, "out of memory");
+    secret_free(&value);
+    return added;
+}
+
+
+static bool
 add_auth(request_t *request)
 {
     const json_t *auth = json_object_get(request->app->connector, "auth");
@@ -134,6 +155,9 @@ add_auth(request_t *request)
 
     if (auth == NULL) {
         return true;
+    }
+    if (json_object_get(auth, "oauth2")) {
+        return add_token(request);
     }
     if (name) {
         return add_secret(request, name, "",
@@ -209,13 +233,42 @@ fill_in(request_t *request, const json_t *verb, const char *key)
     }
     for (len = strlen(base); len > 0 && base[len - 1] == '/'; len--) {
     }
-    scim_buffer_append(&request->url, base, len);
-    if (!template_path(path, request->values, &request->url)
+    if (request->values->url) {
+        scim_buffer_append_text(&request->url, request->values->url);
+    } else {
+        scim_buffer_append(&request->url, base, len);
+    }
+    if ((request->values->url == NULL
+            && !template_path(path, request->values, &request->url))
         || (body && !template_body(body, request->values, &request->body)))
     {
         return refuse(request, OUTCOME_DEAD, request->values->error);
     }
     return add_headers(request, key, body != NULL);
+}
+
+
+/* Our own certificate, where the app asks for one. */
+static bool
+add_certificate(request_t *request, http_request_t *http)
+{
+    const char              *problem = "";
+    const scim_app_policy_t *policy = &request->connectors->conf.policy;
+    const json_t            *pair = json_object_get(request->app->connector,
+        "clientCertificate");
+    const char              *certificate = json_string_value(
+        json_object_get(pair, "certificate"));
+    const char              *key = json_string_value(
+        json_object_get(pair, "key"));
+
+    if (pair == NULL) {
+        return true;
+    }
+    http->certificate = secret_path(certificate ? certificate : "", policy,
+        &problem);
+    http->key = secret_path(key ? key : "", policy, &problem);
+    return (http->certificate && http->key)
+        || refuse(request, OUTCOME_RETRY, problem);
 }
 
 
@@ -235,7 +288,7 @@ connector_request(connectors_t *connectors, const scim_app_t *app,
 
     scim_buffer_init(&request.url, URL_MAX);
     scim_buffer_init(&request.body, BODY_MAX);
-    if (fill_in(&request, verb, key)) {
+    if (fill_in(&request, verb, key) && add_certificate(&request, &http)) {
         http.method = json_string_value(json_object_get(verb, "method"));
         http.url = request.url.data;
         http.headers = (const char *const *) request.lines.line;

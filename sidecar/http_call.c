@@ -46,19 +46,53 @@ keep_header(const char *line, size_t len, const char *name, char *out)
 }
 
 
-/* A Link header with the relation `next` (RFC 8288): pages go on. */
-static bool
-announces_next(const char *line, size_t len)
+/* Printable ASCII: what may stand in a URL as it is. */
+static void
+keep_link(http_call_t *call, const char *url, size_t len)
 {
-    char   link[2048];
-    size_t kept = len < sizeof(link) ? len : sizeof(link) - 1;
+    for (size_t i = 0; i < len; i++) {
+        if (url[i] <= 0x20 || url[i] > 0x7e) {
+            return;
+        }
+    }
+    if (len < HTTP_LINK_KEPT) {
+        memcpy(call->link_next, url, len);
+        call->link_next[len] = '\0';
+    }
+}
+
+
+/* A Link header with the relation `next` (RFC 8288): pages go on. */
+static void
+read_link(http_call_t *call, const char *line, size_t len)
+{
+    char        link[2 * HTTP_LINK_KEPT];
+    char       *open, *close;
+    const char *end;
+    size_t      kept = len < sizeof(link) ? len : sizeof(link) - 1;
 
     if (len < 5 || strncasecmp(line, "link:", 5) != 0) {
-        return false;
+        return;
     }
     memcpy(link, line, kept);
     link[kept] = '\0';
-    return strcasestr(link, "rel=\"next\"") || strcasestr(link, "rel=next");
+    for (open = strchr(link, '<'); open; open = strchr(close, '<')) {
+        close = strchr(open, '>');
+        if (close == NULL) {
+            return;
+        }
+        end = strchr(close, '<');
+        *close++ = '\0';
+        for (char *p = close; *p && p != end; p++) {
+            if (strncasecmp(p, "rel=\"next\"", 10) == 0
+                || strncasecmp(p, "rel=next", 8) == 0)
+            {
+                call->more = true;
+                keep_link(call, open + 1, strlen(open + 1));
+                return;
+            }
+        }
+    }
 }
 
 
@@ -77,7 +111,7 @@ on_header(char *bytes, size_t size, size_t count, void *data)
         /* an interim answer's headers are not the answer's */
         call->retry_after[0] = call->date[0] = '\0';
     }
-    call->more = call->more || announces_next(bytes, len);
+    read_link(call, bytes, len);
     keep_header(bytes, len, "retry-after:", call->retry_after);
     keep_header(bytes, len, "date:", call->date);
     return len;
@@ -144,6 +178,10 @@ set_security(http_call_t *call)
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call);
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
+    if (call->certificate) {
+        curl_easy_setopt(easy, CURLOPT_SSLCERT, call->certificate);
+        curl_easy_setopt(easy, CURLOPT_SSLKEY, call->key);
+    }
     if (call->conf->ca_file) {
         curl_easy_setopt(easy, CURLOPT_CAINFO, call->conf->ca_file);
     }
@@ -249,6 +287,7 @@ http_call_answer(http_call_t *call, CURLcode code, http_answer_t *answer)
     answer->body_len = call->answer.len;
     answer->problem = problem_of(call, code);
     answer->more = call->more;
+    answer->next = call->link_next;
     answer->retry_after_ms = -1;
     if (call->retry_after[0]) {
         answer->retry_after_ms = retry_after_ms(call->retry_after,
@@ -277,6 +316,13 @@ copy_request(http_call_t *call, const http_request_t *request)
     call->url = strdup(request->url);
     call->body_len = request->body ? request->body_len : 0;
     call->body = request->body ? malloc(call->body_len + 1) : NULL;
+    if (request->certificate) {
+        call->certificate = strdup(request->certificate);
+        call->key = strdup(request->key);
+        if (call->certificate == NULL || call->key == NULL) {
+            return false;
+        }
+    }
     if (call->method == NULL || call->url == NULL
         || (request->body && call->body == NULL))
     {
@@ -330,7 +376,12 @@ http_call_free(http_call_t *call)
     curl_slist_free_all(call->headers);
     scim_buffer_free(&call->answer);
     free(call->method);
+    free(call->certificate);
+    free(call->key);
     free(call->url);
+    if (call->body) { /* a token request's body is a secret, too */
+        explicit_bzero(call->body, call->body_len);
+    }
     free(call->body);
     free(call);
 }

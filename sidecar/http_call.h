@@ -7,6 +7,7 @@
 #include "scim_buffer.h"
 
 #define HTTP_HEADER_KEPT 64
+#define HTTP_LINK_KEPT 2048
 
 /*
  * One call as curl sees it: options, callbacks, answer.  Shared by
@@ -19,12 +20,14 @@ struct http_call_s {
     CURL              *easy;        /* NULL while it waits for its turn */
     struct curl_slist *headers;
     char              *method, *url, *body;
+    char              *certificate, *key; /* NULL = none */
     size_t             body_len, body_sent;
     size_t             headers_len; /* bytes of the answer's headers */
     unsigned           timeout_ms;
     bool               https, refused; /* refused: by the address guard */
     bool               too_big, more;
     char               retry_after[HTTP_HEADER_KEPT], date[HTTP_HEADER_KEPT];
+    char               link_next[HTTP_LINK_KEPT];
     char               problem[CURL_ERROR_SIZE];
     scim_buffer_t      answer;
     http_done_pt       done;

@@ -121,6 +121,7 @@ call_fail(http_call_t *call)
 {
     http_answer_t answer = {
         .result = HTTP_NOT_SENT, .body = "", .retry_after_ms = -1,
+        .next = "",
         .problem = "out of memory"
     };
 

@@ -29,6 +29,8 @@ typedef struct {
     const char *const *headers; /* "Name: value", ends with NULL */
     const char        *body;    /* NULL = none */
     size_t             body_len;
+    const char        *certificate; /* of ours, PEM; NULL = none */
+    const char        *key;
     unsigned           timeout_ms; /* from the start of sending to the end */
     size_t             answer_max; /* bytes of the body */
 } http_request_t;
@@ -47,6 +49,7 @@ typedef struct {
     size_t        body_len;
     int64_t       retry_after_ms; /* -1 = none; retry_after.h */
     bool          more;           /* a Link header names a next page */
+    const char   *next;           /* its URL; "" = none that is usable */
     const char   *problem;        /* why there is no complete answer */
 } http_answer_t;
 

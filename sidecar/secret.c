@@ -122,6 +122,21 @@ secret_read(const char *reference, const scim_app_policy_t *policy,
 }
 
 
+const char *
+secret_path(const char *reference, const scim_app_policy_t *policy,
+    const char **problem)
+{
+    if (strncmp(reference, "file:", 5) != 0
+        || !scim_app_secret_allowed(reference, policy)
+        || !resolved_is_allowed(reference + 5, policy))
+    {
+        *problem = "the certificate's file is absent or not allowed";
+        return NULL;
+    }
+    return reference + 5;
+}
+
+
 void
 secret_free(scim_buffer_t *buffer)
 {

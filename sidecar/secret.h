@@ -18,6 +18,13 @@ bool secret_read(const char *reference, const scim_app_policy_t *policy,
     scim_buffer_t *out, const char **problem)
     __attribute__((warn_unused_result));
 
+/*
+ * The path of a "file:/path" that is within the policy's allow-list, links
+ * resolved; NULL with *problem otherwise.  For files that are handed on.
+ */
+const char *secret_path(const char *reference,
+    const scim_app_policy_t *policy, const char **problem);
+
 /* Overwrites the bytes before freeing them. */
 void secret_free(scim_buffer_t *buffer);
 

@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "scim_app_host.h"
@@ -173,7 +174,11 @@ fill_string(const json_t *string, template_values_t *values, json_t **filled)
 
     scim_buffer_init(&text, TEXT_MAX);
     done = expand(json_string_value(string), values, encode_plain, &text);
-    if (done) {
+    if (done && values->role_id_number
+        && strcmp(json_string_value(string), "${role.id}") == 0)
+    {
+        *filled = json_integer(strtoll(text.data, NULL, 10));
+    } else if (done) {
         /* refuses what is not UTF-8 */
         *filled = json_stringn(text.len ? text.data : "", text.len);
         done = *filled != NULL || fail(values, "a value", "is not UTF-8");

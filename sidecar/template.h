@@ -13,6 +13,8 @@
  */
 typedef struct {
     const char *value[SCIM_APP_VARIABLE_COUNT];
+    bool        role_id_number; /* ${role.id} alone is a number in JSON */
+    const char *url; /* the whole URL, instead of the path; NULL = none */
     /* filled in on failure: what was wrong, for people; no values */
     char        error[96];
 } template_values_t;

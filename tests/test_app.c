@@ -153,6 +153,40 @@ the_contract_s_example_is_taken_and_defaults_are_written(void **state)
 
 
 static void
+ways_to_authenticate_are_checked(void **state)
+{
+    (void) state;
+    taken("connector.auth", "{\"oauth2\":{\"tokenUrl\":"
+        "\"https://id.example.com/token\",\"clientId\":\"c\","
+        "\"clientSecret\":\"env:S\",\"refreshToken\":\"env:R\","
+        "\"credentials\":\"basic\",\"parameters\":{\"a\":\"b\"}}}");
+    refused_at("connector.auth", "{\"oauth2\":{}}",
+        "connector.auth.oauth2.tokenUrl");
+    refused_at("connector.auth", "{\"oauth2\":{\"tokenUrl\":"
+        "\"http://169.254.169.254/x\"}}", "connector.auth.oauth2.tokenUrl");
+    refused_at("connector.auth", "{\"oauth2\":{\"tokenUrl\":"
+        "\"https://id.example.com/\",\"clientId\":\"c\","
+        "\"clientSecret\":\"literal\"}}",
+        "connector.auth.oauth2.clientSecret");
+    refused_at("connector.auth", "{\"oauth2\":{\"tokenUrl\":"
+        "\"https://id.example.com/\",\"clientId\":\"c\","
+        "\"clientSecret\":\"env:S\",\"parameters\":{\"secret\":\"x\"}}}",
+        "connector.auth.oauth2.parameters.secret");
+    refused_at("connector.auth", "{\"oauth2\":{\"tokenUrl\":"
+        "\"https://id.example.com/\",\"clientId\":\"c\","
+        "\"clientSecret\":\"env:S\",\"credentials\":\"x\"}}",
+        "connector.auth.oauth2.credentials");
+    taken("connector.clientCertificate", "{\"certificate\":"
+        "\"file:/etc/c.pem\",\"key\":\"file:/etc/k.pem\"}");
+    refused_at("connector.clientCertificate", "{\"certificate\":"
+        "\"env:C\",\"key\":\"file:/etc/k.pem\"}",
+        "connector.clientCertificate.certificate");
+    refused_at("connector.clientCertificate", "{\"certificate\":"
+        "\"file:/etc/c.pem\"}", "connector.clientCertificate.key");
+}
+
+
+static void
 unknown_members_are_refused_with_their_place(void **state)
 {
     (void) state;
@@ -173,6 +207,26 @@ members_of_the_wrong_kind_are_refused(void **state)
     refused("name", NULL);
     refused("name", "\"\"");
     refused("connector.list.pending", "\"no\"");
+    refused_at("connector.list.nextUrl", "\"/n\"", "connector.list.next");
+    refused_at("connector.list.next", "\"Link\"", "connector.list.next");
+    refused("connector.answer", "7");
+    refused("connector.answer.ok", "\"x\"");
+    refused_at("connector.answer", "{\"wait\":[\"x\"]}",
+        "connector.answer.code");
+    refused_at("connector.answer", "{\"code\":\"/c\",\"wait\":[{}]}",
+        "connector.answer.wait[0]");
+    taken("connector.answer", "{\"ok\":\"/c\",\"equals\":0,\"code\":"
+        "\"/c\",\"wait\":[1,\"x\"]}");
+    refused("connector.roleIds", "[]");
+    refused("connector.roleIds.member", "\"\"");
+    refused("connector.roleIds", "{\"member\":\"1\"}");
+    taken("connector.roleIds", "{\"member\":\"1\",\"admin\":2}");
+    refused_at("connector.invite.body", "{\"r\":\"${role.id}\",\"e\":"
+        "\"${user.email}\"}", "connector.roleIds");
+    refused_at("connector.unassign", "{\"method\":\"DELETE\",\"path\":"
+        "\"/g/${member.id}\"}", "connector.unassign");
+    refused_at("connector.assign", "{\"method\":\"PUT\",\"path\":"
+        "\"/g/${member.id}\"}", "connector.role");
     taken("connector.list.pending", "false");
     taken("checks", "{\"everySeconds\":60}");
     taken("checks", "{\"everySeconds\":60,\"apply\":true}");
@@ -536,6 +590,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(
             the_contract_s_example_is_taken_and_defaults_are_written),
+        cmocka_unit_test(ways_to_authenticate_are_checked),
         cmocka_unit_test(unknown_members_are_refused_with_their_place),
         cmocka_unit_test(members_of_the_wrong_kind_are_refused),
         cmocka_unit_test(connector_types_are_checked),

@@ -1,19 +1,15 @@
 #include "scim_app_http.h"
 
-#include <ctype.h>
 #include <string.h>
-#include <strings.h>
 
 #include "scim_app_connector.h"
 #include "scim_app_host.h"
 #include "scim_app_template.h"
 
-#define URL_MAX 1024
 #define PATH_MAX_BYTES 2048
-#define HEADER_MAX 1024
-#define HEADER_COUNT_MAX 32
 #define POINTER_MAX 256
 #define ROLE_ID_MAX 256
+#define CODE_COUNT_MAX 64
 
 #define USER_KEYS (SCIM_APP_VARIABLE(SCIM_APP_USER_EMAIL) \
     | SCIM_APP_VARIABLE(SCIM_APP_USER_USER_NAME) \
@@ -43,22 +39,24 @@ typedef struct {
 } verb_t;
 
 static const char *const connector_members[] = {
-    "type", "baseUrl", "auth", "headers", "invite", "role", "remove",
-    "cancel", "assign", "unassign", "reactivate", "list", "roleIds", NULL
+    "type", "baseUrl", "auth", "clientCertificate", "headers", "invite",
+    "role", "remove", "cancel", "answer", "assign", "unassign", "reactivate",
+    "list", "roleIds", NULL
 };
 static const char *const invite_members[] = {
     "method", "path", "body", "memberId", NULL
 };
 static const char *const call_members[] = { "method", "path", "body", NULL };
 static const char *const list_members[] = {
-    "method", "path", "body", "items", "next", "total", "map", "pending",
-    NULL
+    "method", "path", "body", "items", "next", "nextUrl", "total", "map",
+    "pending", NULL
 };
 static const char *const map_members[] = {
     "id", "email", "accessRole", "state", "active", NULL
 };
-static const char *const basic_members[] = { "user", "password", NULL };
-static const char *const header_members[] = { "name", "value", NULL };
+static const char *const answer_members[] = {
+    "ok", "equals", "code", "exists", "absent", "wait", NULL
+};
 static const char *const write_methods[] = {
     "POST", "PUT", "PATCH", "DELETE", NULL
 };
@@ -83,184 +81,6 @@ static const verb_t verbs[] = {
 };
 
 #define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
-
-/* Headers that are ours or the transport's. */
-static const char *const own_headers[] = {
-    "connection", "content-length", "expect", "host", "idempotency-key",
-    "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", NULL
-};
-
-/* Parts of names of headers that carry secrets. */
-static const char *const secret_words[] = {
-    "authorization", "cookie", "token", "secret", "api-key", "apikey",
-    "password", NULL
-};
-
-
-static bool
-check_secret(const json_t *object, const scim_app_place_t *place,
-    const char *name, const scim_app_policy_t *policy, scim_error_t *error)
-{
-    const char      *reference = json_string_value(
-        json_object_get(object, name));
-    scim_app_place_t here = { place, name, 0 };
-
-    if (reference == NULL || (strncmp(reference, "env:", 4) != 0
-        && strncmp(reference, "file:", 5) != 0))
-    {
-        return scim_app_refuse(error, &here, "must be a reference to a "
-            "secret, env:NAME or file:/path, never the secret itself");
-    }
-    if (!scim_app_secret_allowed(reference, policy)) {
-        return scim_app_refuse(error, &here,
-            "this secret is not in the installation's allow-list");
-    }
-    return true;
-}
-
-
-static bool
-is_header_name(const char *name)
-{
-    for (const char *p = name; *p; p++) {
-        if (!isalnum((unsigned char) *p) && *p != '-' && *p != '_') {
-            return false;
-        }
-    }
-    for (const char *const *own = own_headers; *own; own++) {
-        if (strcasecmp(*own, name) == 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-
-static bool
-check_basic(const json_t *basic, const scim_app_place_t *place,
-    const scim_app_policy_t *policy, scim_error_t *error)
-{
-    const char      *user;
-    scim_app_place_t here = { place, "basic", 0 };
-    scim_app_place_t user_here = { &here, "user", 0 };
-
-    if (!scim_app_object(basic, &here, basic_members, error)
-        || !scim_app_text(basic, &here, "user", true, 256, &user, error))
-    {
-        return false;
-    }
-    if (strchr(user, ':')) {
-        return scim_app_refuse(error, &user_here, "must not hold a colon");
-    }
-    return check_secret(basic, &here, "password", policy, error);
-}
-
-
-static bool
-check_header_auth(const json_t *header, const scim_app_place_t *place,
-    const scim_app_policy_t *policy, scim_error_t *error)
-{
-    const char      *name;
-    scim_app_place_t here = { place, "header", 0 };
-    scim_app_place_t name_here = { &here, "name", 0 };
-
-    if (!scim_app_object(header, &here, header_members, error)
-        || !scim_app_text(header, &here, "name", true, 64, &name, error))
-    {
-        return false;
-    }
-    if (!is_header_name(name)) {
-        return scim_app_refuse(error, &name_here,
-            "is no header that a connector may set");
-    }
-    return check_secret(header, &here, "value", policy, error);
-}
-
-
-/* Exactly one way to authenticate, or none. */
-static bool
-check_auth(const json_t *connector, const scim_app_place_t *place,
-    const scim_app_policy_t *policy, scim_error_t *error)
-{
-    const json_t            *auth = scim_app_member(connector, "auth");
-    scim_app_place_t         here = { place, "auth", 0 };
-    static const char *const ways[] = { "bearer", "basic", "header", NULL };
-
-    if (auth == NULL) {
-        return true;
-    }
-    if (!scim_app_object(auth, &here, ways, error)) {
-        return false;
-    }
-    if (json_object_size(auth) != 1) {
-        return scim_app_refuse(error, &here,
-            "must have exactly one of bearer, basic, header");
-    }
-    if (json_object_get(auth, "basic")) {
-        return check_basic(json_object_get(auth, "basic"), &here, policy,
-            error);
-    }
-    if (json_object_get(auth, "header")) {
-        return check_header_auth(json_object_get(auth, "header"), &here,
-            policy, error);
-    }
-    return check_secret(auth, &here, "bearer", policy, error);
-}
-
-
-static bool
-names_secret(const char *name)
-{
-    for (const char *const *word = secret_words; *word; word++) {
-        if (strcasestr(name, *word)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-
-static bool
-check_headers(const json_t *connector, const scim_app_place_t *place,
-    scim_error_t *error)
-{
-    const char      *name, *text;
-    json_t          *value;
-    const json_t    *headers = scim_app_member(connector, "headers");
-    scim_app_place_t here = { place, "headers", 0 };
-
-    if (headers == NULL) {
-        return true;
-    }
-    if (!json_is_object(headers)
-        || json_object_size(headers) > HEADER_COUNT_MAX)
-    {
-        return scim_app_refuse(error, &here,
-            "must be a JSON object of at most %d strings", HEADER_COUNT_MAX);
-    }
-    json_object_foreach((json_t *) headers, name, value) {
-        scim_app_place_t header = { &here, name, 0 };
-
-        (void) value;
-        if (*name == '\0' || strlen(name) > 64 || !is_header_name(name)) {
-            return scim_app_refuse(error, &header,
-                "is no header that a connector may set");
-        }
-        if (names_secret(name)) {
-            return scim_app_refuse(error, &header,
-                "looks like a secret: use auth");
-        }
-        if (!scim_app_text(headers, &here, name, true, HEADER_MAX, &text,
-                error)
-            || !scim_app_template_check(text, &header, PLACE_VARIABLES, NULL,
-                error))
-        {
-            return false;
-        }
-    }
-    return true;
-}
-
 
 /* RFC 6901, section 3: "" or /-separated tokens with ~0 and ~1. */
 static bool
@@ -357,6 +177,16 @@ check_body(const json_t *call, const scim_app_place_t *place,
 }
 
 
+static bool
+follows_link(const json_t *list)
+{
+    const char *next = json_string_value(scim_app_member(list, "next"));
+
+    return (next && strcmp(next, "Link") == 0)
+        || scim_app_member(list, "nextUrl");
+}
+
+
 /* How the pages of a list follow each other, from what its path uses. */
 static bool
 check_paging(const json_t *list, const scim_app_place_t *place,
@@ -369,6 +199,11 @@ check_paging(const json_t *list, const scim_app_place_t *place,
     scim_app_place_t next = { place, "next", 0 };
     scim_app_place_t total = { place, "total", 0 };
 
+    if (follows_link(list)) {
+        return page == 0 && !scim_app_member(list, "total") ? true
+            : scim_app_refuse(error, &next, "Link and nextUrl take no "
+                "variable of pages and no total: the app names the next page");
+    }
     if (page & (page - 1)) {
         return scim_app_refuse(error, &path, "must use only one of "
             "${page.cursor}, ${page.start}, ${page.offset}, "
@@ -398,13 +233,19 @@ check_list(const json_t *list, const scim_app_place_t *place, unsigned used,
     const json_t    *map = scim_app_member(list, "map");
     const json_t    *pending = scim_app_member(list, "pending");
     scim_app_place_t here = { place, "map", 0 };
+    scim_app_place_t next = { place, "next", 0 };
     scim_app_place_t pending_here = { place, "pending", 0 };
 
     if (pending && !json_is_boolean(pending)) {
         return scim_app_refuse(error, &pending_here, "must be true or false");
     }
+    if (scim_app_member(list, "nextUrl") && scim_app_member(list, "next")) {
+        return scim_app_refuse(error, &next, "cannot stand beside nextUrl");
+    }
     if (!check_pointer(list, place, "items", true, error)
-        || !check_pointer(list, place, "next", false, error)
+        || !check_pointer(list, place, "nextUrl", false, error)
+        || (!follows_link(list)
+            && !check_pointer(list, place, "next", false, error))
         || !check_pointer(list, place, "total", false, error)
         || !check_paging(list, place, used, error))
     {
@@ -440,10 +281,58 @@ scim_app_role_ids(const json_t *connector, const scim_app_place_t *place,
             "must be a JSON object: access role to the app's id of it");
     }
     json_object_foreach((json_t *) ids, role, id) {
-        (void) id;
-        if (!scim_app_text(ids, &here, role, true, ROLE_ID_MAX, &text, error))
+        if (!json_is_integer(id) && !scim_app_text(ids, &here, role, true,
+                ROLE_ID_MAX, &text, error))
         {
             return false;
+        }
+    }
+    return true;
+}
+
+
+/* How an app says in the body what others say by the status. */
+static bool
+check_answer(const json_t *connector, const scim_app_place_t *place,
+    scim_error_t *error)
+{
+    size_t                   index;
+    json_t                  *code;
+    const json_t            *answer = scim_app_member(connector, "answer");
+    scim_app_place_t         here = { place, "answer", 0 };
+    scim_app_place_t         code_here = { &here, "code", 0 };
+    static const char *const lists[] = { "exists", "absent", "wait" };
+
+    if (answer == NULL) {
+        return true;
+    }
+    if (!scim_app_object(answer, &here, answer_members, error)
+        || !check_pointer(answer, &here, "ok", false, error)
+        || !check_pointer(answer, &here, "code", false, error))
+    {
+        return false;
+    }
+    for (size_t i = 0; i < 3; i++) {
+        const json_t    *list = scim_app_member(answer, lists[i]);
+        scim_app_place_t list_here = { &here, lists[i], 0 };
+
+        if (list && scim_app_member(answer, "code") == NULL) {
+            return scim_app_refuse(error, &code_here,
+                "is required where %s is given", lists[i]);
+        }
+        if (list && (!json_is_array(list)
+                     || json_array_size(list) > CODE_COUNT_MAX))
+        {
+            return scim_app_refuse(error, &list_here,
+                "must be an array of at most %d codes", CODE_COUNT_MAX);
+        }
+        json_array_foreach(list, index, code) {
+            scim_app_place_t one = { &list_here, NULL, index };
+
+            if (!json_is_string(code) && !json_is_integer(code)) {
+                return scim_app_refuse(error, &one,
+                    "must be a string or a whole number");
+            }
         }
     }
     return true;
@@ -509,21 +398,6 @@ check_verb(const json_t *call, const scim_app_place_t *place,
 
 
 bool
-scim_app_endpoint(const json_t *connector, const scim_app_place_t *place,
-    const scim_app_policy_t *policy, scim_error_t *error)
-{
-    const char      *url;
-    scim_app_place_t here = { place, "baseUrl", 0 };
-
-    return scim_app_text(connector, place, "baseUrl", true, URL_MAX, &url,
-            error)
-        && scim_app_base_url(url, &here, policy, error)
-        && check_auth(connector, place, policy, error)
-        && check_headers(connector, place, error);
-}
-
-
-bool
 scim_app_http_validate(const json_t *connector,
     const scim_app_place_t *place, const scim_app_policy_t *policy,
     scim_error_t *error)
@@ -533,7 +407,8 @@ scim_app_http_validate(const json_t *connector,
 
     if (!scim_app_object(connector, place, connector_members, error)
         || !scim_app_endpoint(connector, place, policy, error)
-        || !scim_app_role_ids(connector, place, error))
+        || !scim_app_role_ids(connector, place, error)
+        || !check_answer(connector, place, error))
     {
         return false;
     }

@@ -8,7 +8,8 @@
 #define USER_SCHEMA "urn:ietf:params:scim:schemas:core:2.0:User"
 
 static const char *const members[] = {
-    "type", "baseUrl", "auth", "headers", "removal", "roles", "roleIds", NULL
+    "type", "baseUrl", "auth", "clientCertificate", "headers", "removal",
+    "roles", "roleIds", NULL
 };
 
 
@@ -167,9 +168,10 @@ json_t *
 scim_app_scim_expand(const json_t *connector)
 {
     bool    attribute = is_word(connector, "roles", "attribute");
-    json_t *http = json_pack("{ss,sO,sO*,so,so,so}", "type", "http",
+    json_t *http = json_pack("{ss,sO,sO*,sO*,so,so,so}", "type", "http",
         "baseUrl", json_object_get(connector, "baseUrl"), "auth",
-        json_object_get(connector, "auth"), "headers",
+        json_object_get(connector, "auth"), "clientCertificate",
+        json_object_get(connector, "clientCertificate"), "headers",
         headers(json_object_get(connector, "headers")), "invite",
         invite(attribute), "list", list(attribute));
 
