@@ -173,6 +173,8 @@ begin(connector_call_t *call)
         connector_end(call, OUTCOME_DEAD, "the member's id is too long");
     } else if (type && strcmp(type, "http") == 0) {
         begin_http(call);
+    } else if (type && strcmp(type, "email") == 0) {
+        connector_email_begin(call);
     } else if (type && strcmp(type, "manual") == 0) {
         connector_end(call, OUTCOME_MANUAL, "the app is looked after by hand");
     } else {

@@ -73,6 +73,12 @@ struct connector_call_s {
 /* The work of an app with the `http` connector (connector_http.c). */
 void connector_http_begin(connector_call_t *call);
 
+/* The work of an app with the `email` connector (connector_email.c). */
+void connector_email_begin(connector_call_t *call);
+
+/* The values of a task's templates. */
+void connector_set_values(connector_call_t *call, template_values_t *values);
+
 /*
  * Ends the call: `done` runs now, or from the loop when connector_run() has
  * not returned yet.  The caller must not touch the call afterwards.

@@ -82,8 +82,8 @@ set_role_id(connector_call_t *call, const char *access_role,
 }
 
 
-static void
-set_values(connector_call_t *call, template_values_t *values)
+void
+connector_set_values(connector_call_t *call, template_values_t *values)
 {
     const connector_task_t *task = call->task;
     const char             *access_role = task->grant.access_role;
@@ -138,7 +138,7 @@ send_step(connector_call_t *call, connector_step_t step)
     template_values_t values;
 
     call->step = step;
-    set_values(call, &values);
+    connector_set_values(call, &values);
     write_key(call, step, key, sizeof(key));
     call->http = connector_request(call->connectors, call->task->app,
         verb_of(call, step), &values, key, CONNECTOR_ANSWER_MAX, on_answer,

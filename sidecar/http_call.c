@@ -215,6 +215,45 @@ set_body(http_call_t *call)
 }
 
 
+/* Is a host meant that has no network between us and it? */
+static bool
+is_loopback(const char *url)
+{
+    const char *host = strstr(url, "://") + 3;
+
+    return strncmp(host, "127.", 4) == 0 || strncmp(host, "[::1]", 5) == 0;
+}
+
+
+/* SMTP, encrypted from the start or by STARTTLS; on loopback either way. */
+static void
+set_mail(http_call_t *call)
+{
+    CURL *easy = call->easy;
+    bool  plain = strncmp(call->url, "smtp:", 5) == 0
+        && is_loopback(call->url);
+
+    call->https = !plain;
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
+    curl_easy_setopt(easy, CURLOPT_USE_SSL, (long) (plain ? CURLUSESSL_NONE
+        : CURLUSESSL_ALL));
+    curl_easy_setopt(easy, CURLOPT_MAIL_FROM, call->mail_from);
+    curl_easy_setopt(easy, CURLOPT_MAIL_RCPT, call->mail_to);
+    if (call->user) {
+        curl_easy_setopt(easy, CURLOPT_USERNAME, call->user);
+        curl_easy_setopt(easy, CURLOPT_PASSWORD, call->password);
+    }
+    curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+    curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE,
+        (curl_off_t) call->body_len);
+    curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
+    curl_easy_setopt(easy, CURLOPT_READDATA, call);
+    /* one mail, one connection: nothing is sent a second time by itself */
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+    curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+}
+
+
 void
 http_call_prepare(http_call_t *call)
 {
@@ -222,7 +261,9 @@ http_call_prepare(http_call_t *call)
 
     curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
     curl_easy_setopt(easy, CURLOPT_URL, call->url);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
+    if (call->mail_to == NULL) {
+        curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
+    }
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "ngx_scim");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
@@ -238,15 +279,23 @@ http_call_prepare(http_call_t *call)
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
     set_security(call);
-    set_body(call);
+    if (call->mail_to) {
+        set_mail(call);
+    } else {
+        set_body(call);
+    }
 }
 
 
 static bool
-nothing_was_sent(CURL *easy, CURLcode code)
+nothing_was_sent(const http_call_t *call, CURLcode code)
 {
-    long sent = 0;
+    long  sent = 0;
+    CURL *easy = call->easy;
 
+    if (call->mail_to) {
+        return call->body_sent == 0; /* a mail without a text is none */
+    }
     if (code == CURLE_SEND_FAIL_REWIND) {
         return false;
     }
@@ -281,7 +330,7 @@ http_call_answer(http_call_t *call, CURLcode code, http_answer_t *answer)
 
     curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
     answer->result = code == CURLE_OK ? HTTP_ANSWERED
-        : nothing_was_sent(call->easy, code) ? HTTP_NOT_SENT : HTTP_BROKEN;
+        : nothing_was_sent(call, code) ? HTTP_NOT_SENT : HTTP_BROKEN;
     answer->status = (int) status;
     answer->body = call->answer.data ? call->answer.data : "";
     answer->body_len = call->answer.len;
@@ -310,9 +359,21 @@ add_header(http_call_t *call, const char *header)
 
 
 static bool
+copy_mail(http_call_t *call, const http_request_t *request)
+{
+    call->mail_from = strdup(request->mail_from);
+    call->mail_to = curl_slist_append(NULL, request->mail_to);
+    call->user = request->user ? strdup(request->user) : NULL;
+    call->password = request->user ? strdup(request->password) : NULL;
+    return call->mail_from && call->mail_to
+        && (request->user == NULL || (call->user && call->password));
+}
+
+
+static bool
 copy_request(http_call_t *call, const http_request_t *request)
 {
-    call->method = strdup(request->method);
+    call->method = strdup(request->method ? request->method : "");
     call->url = strdup(request->url);
     call->body_len = request->body ? request->body_len : 0;
     call->body = request->body ? malloc(call->body_len + 1) : NULL;
@@ -330,6 +391,9 @@ copy_request(http_call_t *call, const http_request_t *request)
     }
     if (call->body) {
         memcpy(call->body, request->body, call->body_len);
+    }
+    if (request->mail_to) {
+        return copy_mail(call, request);
     }
     for (const char *const *header = request->headers; *header; header++) {
         if (!add_header(call, *header)) {
@@ -376,6 +440,13 @@ http_call_free(http_call_t *call)
     curl_slist_free_all(call->headers);
     scim_buffer_free(&call->answer);
     free(call->method);
+    free(call->mail_from);
+    curl_slist_free_all(call->mail_to);
+    free(call->user);
+    if (call->password) {
+        explicit_bzero(call->password, strlen(call->password));
+    }
+    free(call->password);
     free(call->certificate);
     free(call->key);
     free(call->url);

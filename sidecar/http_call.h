@@ -21,6 +21,8 @@ struct http_call_s {
     struct curl_slist *headers;
     char              *method, *url, *body;
     char              *certificate, *key; /* NULL = none */
+    char              *mail_from, *user, *password;
+    struct curl_slist *mail_to; /* NULL for a call over HTTP */
     size_t             body_len, body_sent;
     size_t             headers_len; /* bytes of the answer's headers */
     unsigned           timeout_ms;

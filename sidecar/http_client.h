@@ -9,10 +9,11 @@
 #include "scim_app.h"
 
 /*
- * HTTPS calls on the sidecar's loop: curl multi with socket action, HTTP/1.1
- * with kept connections, no redirects, no proxies, certificates verified,
- * every peer looked at by the address guard.  A call is sent once: curl's own
- * repetition on a connection that died is off for calls with a body.
+ * HTTPS calls, and mails by SMTP, on the sidecar's loop: curl multi with
+ * socket action, HTTP/1.1 with kept connections, no redirects, no proxies,
+ * certificates verified, every peer looked at by the address guard.  A call
+ * is sent once: curl's own repetition on a connection that died is off for
+ * calls with a body.
  */
 typedef struct http_client_s http_client_t;
 typedef struct http_call_s   http_call_t;
@@ -24,11 +25,13 @@ typedef struct {
 } http_client_conf_t;
 
 typedef struct {
-    const char        *method;
-    const char        *url;
+    const char        *method;  /* NULL for a mail */
+    const char        *url;     /* https, http; smtps, smtp for a mail */
     const char *const *headers; /* "Name: value", ends with NULL */
     const char        *body;    /* NULL = none */
     size_t             body_len;
+    /* a mail: the body is the message; user NULL = without */
+    const char        *mail_from, *mail_to, *user, *password;
     const char        *certificate; /* of ours, PEM; NULL = none */
     const char        *key;
     unsigned           timeout_ms; /* from the start of sending to the end */

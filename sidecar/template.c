@@ -166,6 +166,14 @@ template_header(const char *text, template_values_t *values,
 }
 
 
+bool
+template_text(const char *text, template_values_t *values,
+    scim_buffer_t *out)
+{
+    return expand(text, values, encode_plain, out);
+}
+
+
 static bool
 fill_string(const json_t *string, template_values_t *values, json_t **filled)
 {

@@ -27,6 +27,10 @@ typedef struct {
 bool template_path(const char *text, template_values_t *values,
     scim_buffer_t *out) __attribute__((warn_unused_result));
 
+/* Appends plain text: values stand in it as they are. */
+bool template_text(const char *text, template_values_t *values,
+    scim_buffer_t *out) __attribute__((warn_unused_result));
+
 /* Appends a header's value; refused: control characters. */
 bool template_header(const char *text, template_values_t *values,
     scim_buffer_t *out) __attribute__((warn_unused_result));

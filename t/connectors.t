@@ -1,11 +1,13 @@
 #!/usr/bin/perl
-# Connectors beside plain JSON: an app that is a SCIM server itself.  It is
-# our own edge with another workspace.
+# Connectors beside plain JSON: an app that is a SCIM server itself (our own
+# edge with another workspace), and one that is asked by mail.
 use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use JSON::PP;
+use MailSink;
+use MIME::Base64 qw(decode_base64 encode_base64);
 use Test::More;
 use TestScim;
 
@@ -154,4 +156,66 @@ for my $case (
         "400 $field", "@change[0 .. ($#change > 0 ? 1 : -1)] is refused");
 }
 
+# an app that is asked by mail
+my $sink = MailSink->start("$stack->{base_dir}/mails", refuse => {
+    'bob@example.com' => '451 try again', 'cid@example.com' => '550 nobody' });
+TestScim::write_file("$stack->{dir}/mail-secret", 'pass word');
+
+sub mail_connector {
+    return { type => 'email', server => "smtp://127.0.0.1:$sink->{port}",
+        from => 'access@example.com', subject => "Willkommen zu Bl\x{fc}te, "
+            . '${user.givenName}: dein Zugang als ${grant.accessRole}',
+        text => "Hallo \${user.displayName},\n.\nfolge dem Link.\n",
+        auth => { user => 'access', password =>
+            "file:$stack->{dir}/mail-secret" }, @_ };
+}
+
+my $mail = $stack->app(mail_connector(), name => 'Mail');
+$stack->share($mail, "users/$user{ann}", 'editor');
+$stack->wait_is(sub { $stack->states($mail) }, 'ann:invited', 'a mail');
+my ($sent) = $sink->mails;
+is("$sent->{from} $sent->{to}", 'access@example.com ann@example.com',
+    '... to the person');
+is($sent->{user}, encode_base64("\0access\0pass word", ''), '... by a login');
+my ($head, $text) = split /\r\n\r\n/, $sent->{data}, 2;
+is(decode_base64($text), "Hallo Ann Example,\n.\nfolge dem Link.\n",
+    '... with the text');
+is(join('', map { decode_base64($_) } $head =~ /=\?UTF-8\?B\?(\S+)\?=/g),
+    "Willkommen zu Bl\xc3\xbcte, Ann: dein Zugang als editor",
+    '... and the subject');
+my ($task) = @{ $stack->must('admin', 'GET', "/tasks?app=$mail")->{tasks} };
+like($head, qr/^Message-ID: <\Q$task->{id}\E\@/m, '... that has one name');
+ok(!(grep { length($_) > 78 } split /\r\n/, $sent->{data}), '... in short lines');
+$stack->share($mail, "users/$user{bob}");
+$stack->wait_is(sub { $stack->states($mail) }, 'ann:invited bob:invited',
+    'a mail that the server takes later');
+$stack->share($mail, "users/$user{cid}");
+$stack->wait_is(sub { $stack->states($mail) },
+    'ann:invited bob:invited cid:failed', 'a mail that it does not take');
+is(scalar(() = $sink->mails), 2, '... two mails in all');
+$stack->must('admin', 'DELETE', "/apps/$mail/shares/users/$user{ann}");
+$stack->wait_is(sub { $stack->states($mail) =~ /ann:(\w+)/ ? $1 : '' },
+    'manual', 'a removal is for a person');
+unlike($stack->logs, qr/pass word/, 'the password stays secret');
+for my $case (
+    [ 'connector.server', server => 'http://127.0.0.1' ],
+    [ 'connector.server', server => 'smtp://169.254.169.254' ],
+    [ 'connector.server', server => 'smtp://mail.example.com/x' ],
+    [ 'connector.from', from => 'Access <a@example.com>' ],
+    [ 'connector.from', from => "a\@b\r\nBcc: c\@d" ],
+    [ 'connector.subject', subject => '${member.id}' ],
+    [ 'connector.text', text => '${user.mail}' ],
+    [ 'connector.text', text => '' ],
+    [ 'connector.auth.password', auth => { user => 'a', password => 'b' } ],
+    [ 'connector.invite', invite => {} ])
+{
+    my ($field, @change) = @$case;
+    my $answer = $stack->admin('POST', '/apps', { name => 'Wrong',
+        accessRoles => ['member'], defaultAccessRole => 'member',
+        connector => mail_connector(@change) });
+    is("$answer->{status} " . ($answer->{json}{error}{field} // ''),
+        "400 $field", "mail: $field is refused");
+}
+
+$sink->stop;
 $stack->done;

@@ -270,7 +270,7 @@ connector_types_are_checked(void **state)
     (void) state;
     refused("connector.type", "\"ftp\"");
     refused("connector.type", NULL);
-    refused("connector.type", "\"email\"");
+    refused_at("connector.type", "\"email\"", "connector.baseUrl");
     refused_at("connector.type", "\"scim\"", "connector.invite");
     taken("connector", "{\"type\":\"manual\"}");
     taken("connector", "{\"type\":\"manual\",\"instructions\":\"Ask IT\\n\"}");

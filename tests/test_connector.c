@@ -473,6 +473,90 @@ a_link_to_a_next_page_that_is_not_followed_fails_the_list(void **state)
 }
 
 
+#define BY_LINK "{\"method\":\"GET\",\"path\":\"/m\",\"items\":\"\"," \
+    "\"next\":\"Link\",\"map\":{\"id\":\"/id\",\"email\":\"/email\"}}"
+
+static void
+links_to_next_pages_are_followed(void **state)
+{
+    char       link[256];
+    fixture_t *f = *state;
+
+    f->task.kind = TASK_REMOVE;
+    f->task.accepted = true;
+    change(f, "list", BY_LINK);
+    snprintf(link, sizeof(link), "Link: <http://127.0.0.1:%u/v1/m?page=1>; "
+        "rel=\"first\", <http://127.0.0.1:%u/v1/m?page=2>; rel=\"next\"\r\n",
+        mock_app_port(f->app), mock_app_port(f->app));
+    mock_app_answer(f->app, 200, link,
+        "[{\"id\":\"1\",\"email\":\"x@example.com\"}]");
+    mock_app_answer(f->app, 200, "Link: </v1/m?page=1>; rel=\"prev\"\r\n",
+        "[{\"id\":\"2\",\"email\":\"ana@example.com\"}]");
+    mock_app_answer(f->app, 204, "", "");
+    run(f, OUTCOME_DONE);
+    assert_true(mock_app_is(f->app, 1, "GET /v1/m?page=2 HTTP"));
+    assert_true(mock_app_is(f->app, 2, "DELETE /v1/members/2 HTTP"));
+}
+
+
+static void
+a_link_to_another_host_is_not_followed(void **state)
+{
+    fixture_t  *f = *state;
+    const char *links[] = {
+        "Link: <http://127.0.0.1:1/m?page=2>; rel=\"next\"\r\n",
+        "Link: <//example.com/m>; rel=next\r\n",
+        "Link: <https://example.com/m>; rel=next\r\n"
+    };
+
+    f->task.kind = TASK_REMOVE;
+    f->task.accepted = true;
+    f->repeat = 2;
+    change(f, "list", BY_LINK);
+    for (int i = 0; i < 3; i++) {
+        mock_app_answer(f->app, 200, links[i], "[]");
+    }
+    run(f, OUTCOME_RETRY);
+    assert_int_equal(mock_app_count(f->app), 3);
+}
+
+
+static void
+links_that_go_in_a_circle_fail_the_list(void **state)
+{
+    fixture_t  *f = *state;
+    const char *link = "Link: </v1/m?page=2>; rel=\"next\"\r\n";
+
+    f->task.kind = TASK_REMOVE;
+    f->task.accepted = true;
+    change(f, "list", BY_LINK);
+    mock_app_answer(f->app, 200, link, "[]");
+    mock_app_answer(f->app, 200, link, "[]");
+    run(f, OUTCOME_RETRY);
+    assert_int_equal(mock_app_count(f->app), 2);
+}
+
+
+static void
+pages_by_offset_begin_where_the_last_one_ended(void **state)
+{
+    fixture_t *f = *state;
+
+    f->task.kind = TASK_REMOVE;
+    f->task.accepted = true;
+    change(f, "list", "{\"method\":\"GET\",\"path\":\"/m?skip="
+        "${page.offset}\",\"items\":\"\",\"map\":{\"id\":\"/id\","
+        "\"email\":\"/email\"}}");
+    mock_app_answer(f->app, 200, "",
+        "[{\"id\":\"1\",\"email\":\"x@example.com\"},"
+        "{\"id\":\"2\",\"email\":\"y@example.com\"}]");
+    mock_app_answer(f->app, 200, "", "[]");
+    run(f, OUTCOME_DONE);
+    assert_true(mock_app_is(f->app, 0, "GET /v1/m?skip=0 HTTP"));
+    assert_true(mock_app_is(f->app, 1, "GET /v1/m?skip=2 HTTP"));
+}
+
+
 static void
 a_removal_is_done_when_the_app_says_so_or_has_no_such_member(void **state)
 {
@@ -1022,6 +1106,10 @@ main(void)
         CASE(pages_by_number_end_at_their_total),
         CASE(an_app_that_ignores_the_page_number_is_found_out),
         CASE(a_link_to_a_next_page_that_is_not_followed_fails_the_list),
+        CASE(links_to_next_pages_are_followed),
+        CASE(a_link_to_another_host_is_not_followed),
+        CASE(links_that_go_in_a_circle_fail_the_list),
+        CASE(pages_by_offset_begin_where_the_last_one_ended),
         CASE(a_removal_is_done_when_the_app_says_so_or_has_no_such_member),
         CASE(an_invite_that_was_not_accepted_is_cancelled),
         CASE(an_invite_that_is_gone_may_have_been_accepted),

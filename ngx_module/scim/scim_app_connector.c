@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "scim_app_email.h"
 #include "scim_app_host.h"
 #include "scim_app_http.h"
 #include "scim_app_scim.h"
@@ -18,20 +19,15 @@ typedef struct {
 static const scim_app_place_t connector_place = { NULL, "connector", 0 };
 
 
-static bool
-validate_manual(const json_t *connector, const scim_app_place_t *place,
-    const scim_app_policy_t *policy, scim_error_t *error)
+bool
+scim_app_instructions(const json_t *connector, const scim_app_place_t *place,
+    scim_error_t *error)
 {
-    const char              *text;
-    scim_app_place_t         here = { place, "instructions", 0 };
-    static const char *const members[] = { "type", "instructions", NULL };
-    const json_t            *instructions =
+    const char      *text;
+    scim_app_place_t here = { place, "instructions", 0 };
+    const json_t    *instructions =
         scim_app_member(connector, "instructions");
 
-    (void) policy;
-    if (!scim_app_object(connector, place, members, error)) {
-        return false;
-    }
     if (instructions == NULL) {
         return true;
     }
@@ -44,9 +40,22 @@ validate_manual(const json_t *connector, const scim_app_place_t *place,
 }
 
 
+static bool
+validate_manual(const json_t *connector, const scim_app_place_t *place,
+    const scim_app_policy_t *policy, scim_error_t *error)
+{
+    static const char *const members[] = { "type", "instructions", NULL };
+
+    (void) policy;
+    return scim_app_object(connector, place, members, error)
+        && scim_app_instructions(connector, place, error);
+}
+
+
 static const connector_type_t types[] = {
     { "http", scim_app_http_validate },
     { "scim", scim_app_scim_validate },
+    { "email", scim_app_email_validate },
     { "manual", validate_manual }
 };
 
@@ -107,12 +116,7 @@ scim_app_connector_validate(const json_t *connector,
         }
         return copy;
     }
-    if (strcmp(type, "email") == 0) {
-        scim_app_refuse(error, &here, "\"email\" is not available in this "
-            "version; use http, scim or manual");
-    } else {
-        scim_app_refuse(error, &here,
-            "must be http, scim or manual, is \"%.48s\"", type);
-    }
+    scim_app_refuse(error, &here,
+        "must be http, scim, email or manual, is \"%.48s\"", type);
     return NULL;
 }

@@ -20,4 +20,9 @@ json_t *scim_app_connector_validate(const json_t *connector,
 bool scim_app_secret_allowed(const char *reference,
     const scim_app_policy_t *policy);
 
+/* What people are told who do by hand what the connector cannot. */
+bool scim_app_instructions(const json_t *connector,
+    const scim_app_place_t *place, scim_error_t *error)
+    __attribute__((warn_unused_result));
+
 #endif

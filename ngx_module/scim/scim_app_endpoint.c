@@ -75,11 +75,12 @@ is_header_name(const char *name)
 
 
 static bool
-check_basic(const json_t *basic, const scim_app_place_t *place,
-    const scim_app_policy_t *policy, scim_error_t *error)
+check_basic(const json_t *basic, const char *name,
+    const scim_app_place_t *place, const scim_app_policy_t *policy,
+    scim_error_t *error)
 {
     const char      *user;
-    scim_app_place_t here = { place, "basic", 0 };
+    scim_app_place_t here = { place, name, 0 };
     scim_app_place_t user_here = { &here, "user", 0 };
 
     if (!scim_app_object(basic, &here, basic_members, error)
@@ -91,6 +92,17 @@ check_basic(const json_t *basic, const scim_app_place_t *place,
         return scim_app_refuse(error, &user_here, "must not hold a colon");
     }
     return check_secret(basic, &here, "password", policy, error);
+}
+
+
+bool
+scim_app_basic(const json_t *connector, const char *name,
+    const scim_app_place_t *place, const scim_app_policy_t *policy,
+    scim_error_t *error)
+{
+    const json_t *basic = scim_app_member(connector, name);
+
+    return basic == NULL || check_basic(basic, name, place, policy, error);
 }
 
 
@@ -233,8 +245,8 @@ check_auth(const json_t *connector, const scim_app_place_t *place,
             error);
     }
     if (json_object_get(auth, "basic")) {
-        return check_basic(json_object_get(auth, "basic"), &here, policy,
-            error);
+        return check_basic(json_object_get(auth, "basic"), "basic", &here,
+            policy, error);
     }
     if (json_object_get(auth, "header")) {
         return check_header_auth(json_object_get(auth, "header"), &here,

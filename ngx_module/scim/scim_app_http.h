@@ -19,4 +19,9 @@ bool scim_app_role_ids(const json_t *connector,
     const scim_app_place_t *place, scim_error_t *error)
     __attribute__((warn_unused_result));
 
+/* A user with a secret password, where it is given, as {"user","password"}. */
+bool scim_app_basic(const json_t *connector, const char *name,
+    const scim_app_place_t *place, const scim_app_policy_t *policy,
+    scim_error_t *error) __attribute__((warn_unused_result));
+
 #endif
