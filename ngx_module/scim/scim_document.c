@@ -5,8 +5,8 @@
 
 #include "scim_fold.h"
 
-#define ATTRIBUTE_MAX 128 /* top-level attributes of one schema */
-#define EXTENSION_MAX 8
+#define ATTRIBUTE_MAX SCIM_SCHEMA_ATTRIBUTE_MAX
+#define EXTENSION_MAX SCIM_SCHEMA_EXTENSION_MAX
 
 /*
  * Raw or typed values on their way into a document, by position in the
@@ -325,16 +325,77 @@ check_schemas(const scim_resource_type_t *type, const json_t *body,
 }
 
 
+/* A complex value has the sub-attributes that it must have. */
+static bool
+check_sub_attributes(const scim_attribute_t *attribute, const json_t *value,
+    scim_error_t *error)
+{
+    size_t  i;
+    json_t *element;
+
+    json_array_foreach((json_t *) value, i, element) {
+        if (!check_sub_attributes(attribute, element, error)) {
+            return false;
+        }
+    }
+    for (i = 0; json_is_object(value) && i < attribute->sub_attribute_count;
+         i++)
+    {
+        const scim_attribute_t *sub = &attribute->sub_attributes[i];
+
+        if (sub->required && sub->mutability != SCIM_READ_ONLY
+            && sub->mutability != SCIM_WRITE_ONLY
+            && json_object_get(value, sub->name) == NULL)
+        {
+            return scim_error_set(error, 400, SCIM_ERROR_INVALID_VALUE,
+                "%s.%s is required", attribute->name, sub->name);
+        }
+    }
+    return true;
+}
+
+
+static bool
+check_schema_required(const scim_schema_t *schema, json_t *const *values,
+    scim_error_t *error)
+{
+    for (size_t i = 0; i < schema->attribute_count; i++) {
+        const scim_attribute_t *attribute = &schema->attributes[i];
+
+        if (attribute->required && values[i] == NULL
+            && attribute->mutability != SCIM_READ_ONLY
+            && attribute->mutability != SCIM_WRITE_ONLY)
+        {
+            return scim_error_set(error, 400, SCIM_ERROR_INVALID_VALUE,
+                "%s is required and must not be empty", attribute->name);
+        }
+        if (!check_sub_attributes(attribute, values[i], error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+
+/* What an extension requires is required where the extension is used. */
 static bool
 check_required(const slots_t *slots, scim_error_t *error)
 {
-    const scim_schema_t *schema = slots->type->schema;
+    const scim_resource_type_t *type = slots->type;
 
-    for (size_t i = 0; i < schema->attribute_count; i++) {
-        if (schema->attributes[i].required && slots->core[i] == NULL) {
-            return scim_error_set(error, 400, SCIM_ERROR_INVALID_VALUE,
-                "%s is required and must not be empty",
-                schema->attributes[i].name);
+    if (!check_schema_required(type->schema, slots->core, error)) {
+        return false;
+    }
+    for (size_t e = 0; e < type->extension_count; e++) {
+        bool used = false;
+
+        for (size_t i = 0; i < type->extensions[e]->attribute_count; i++) {
+            used = used || slots->extension[e][i];
+        }
+        if (used && !check_schema_required(type->extensions[e],
+                slots->extension[e], error))
+        {
+            return false;
         }
     }
     return true;
@@ -534,20 +595,6 @@ collect_body(collector_t *collector, const json_t *body)
 }
 
 
-static bool
-fits(const scim_resource_type_t *type, scim_error_t *error)
-{
-    bool ok = type->schema->attribute_count <= ATTRIBUTE_MAX
-        && type->extension_count <= EXTENSION_MAX;
-
-    for (size_t e = 0; ok && e < type->extension_count; e++) {
-        ok = type->extensions[e]->attribute_count <= ATTRIBUTE_MAX;
-    }
-    return ok || scim_error_set(error, 500, SCIM_ERROR_NONE,
-        "the schemas of %s are too large", type->name);
-}
-
-
 bool
 scim_document_normalize(const scim_resource_type_t *type,
     scim_document_mode_t mode, const json_t *body, const json_t *current,
@@ -561,7 +608,7 @@ scim_document_normalize(const scim_resource_type_t *type,
         return scim_error_set(error, 400, SCIM_ERROR_INVALID_SYNTAX,
             "the body must be a JSON object");
     }
-    if (!fits(type, error) || !check_schemas(type, body, lenient, error)) {
+    if (!check_schemas(type, body, lenient, error)) {
         return false;
     }
     memset(&collector, 0, sizeof(collector));
@@ -620,9 +667,6 @@ scim_document_finish(const scim_resource_type_t *type, const char *id,
     json_t  *finished;
     slots_t *slots;
 
-    if (!fits(type, error)) {
-        return false;
-    }
     slots = calloc(1, sizeof(*slots));
     if (slots == NULL) {
         return scim_error_set(error, 500, SCIM_ERROR_NONE, "no memory");

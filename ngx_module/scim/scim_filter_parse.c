@@ -120,6 +120,10 @@ resolve_sub(parser_t *parser, scim_filter_t *node, const char *name,
         scim_filter_refuse(parser, "unknown sub-attribute");
         return false;
     }
+    if (node->sub->returned == SCIM_RETURNED_NEVER) {
+        scim_filter_refuse(parser, "an attribute that is never returned");
+        return false;
+    }
     return true;
 }
 

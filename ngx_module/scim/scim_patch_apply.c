@@ -451,6 +451,11 @@ set_element(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
     if (path->sub) {
         return set_sub(patch, verb, element, path->sub, value);
     }
+    if (path->attribute->type != SCIM_COMPLEX) {
+        return scim_error_set(patch->error, 400, SCIM_ERROR_INVALID_PATH,
+            "%s[...]: a simple value can only be removed so",
+            path->attribute->name);
+    }
     if (!json_is_object(value)) {
         return scim_error_set(patch->error, 400, SCIM_ERROR_INVALID_VALUE,
             "%s[...]: the value must be an object", path->attribute->name);

@@ -192,7 +192,8 @@ parse_bracketed(const scim_resource_type_t *type, const char *text,
         return true;
     }
     if (path->attribute == NULL || path->sub
-        || path->attribute->type != SCIM_COMPLEX)
+        || (path->attribute->type != SCIM_COMPLEX
+            && !path->attribute->multi_valued))
     {
         return refuse(error, text, len, "a filter is not possible here");
     }

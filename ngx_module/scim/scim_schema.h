@@ -5,6 +5,11 @@
 
 #include "scim_error.h"
 
+/* A schema file that has more is refused. */
+#define SCIM_SCHEMA_ATTRIBUTE_MAX     128 /* top-level, of one schema */
+#define SCIM_SCHEMA_SUB_ATTRIBUTE_MAX 64
+#define SCIM_SCHEMA_EXTENSION_MAX     8   /* of one resource type */
+
 /* RFC 7643 section 2.3 and section 7 */
 typedef enum {
     SCIM_STRING,
@@ -84,9 +89,13 @@ typedef struct {
 } scim_schema_file_t;
 
 /*
- * Builds the registry from schema files (a Schema resource each, or an array
- * of ResourceType resources; which one is seen from `schemas`).  NULL with
- * *error (file, place, rule) when one of them is wrong.  Immutable afterwards.
+ * Builds the registry from schema files: Schema and ResourceType resources,
+ * one or an array of them a file; which one it is is seen from `schemas`.  A
+ * schema becomes an extension of a resource type when its URN says so
+ * ("urn:...:extension:...:User"), or when a ResourceType of that name lists it
+ * in schemaExtensions; lists of the same type in several files add up.  NULL
+ * with *error (file, place, rule) when one of them is wrong.  Immutable
+ * afterwards.
  */
 scim_schemas_t *scim_schemas_new(const scim_schema_file_t *files, size_t count,
     scim_error_t *error);

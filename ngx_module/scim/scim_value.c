@@ -9,7 +9,7 @@
 #include "scim_time.h"
 
 #define WHERE_MAX         160
-#define SUB_ATTRIBUTE_MAX 64
+#define SUB_ATTRIBUTE_MAX SCIM_SCHEMA_SUB_ATTRIBUTE_MAX
 
 typedef struct {
     scim_lenient_t *lenient;
