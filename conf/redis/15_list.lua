@@ -56,7 +56,10 @@ local function slice(key, from, to, offset, count, reverse)
     return call('ZRANGE', key, start, start + count - 1)
 end
 
-local function ids_of(members)
+local function ids_of(members, source)
+    if source == 'all' then
+        return members
+    end
     local ids = {}
     for i, member in ipairs(members) do
         ids[i] = id_of(member)
@@ -79,17 +82,23 @@ local function groups_with(c, id)
     return groups
 end
 
--- list_page <type> <source> <name> <from> <to> <after> <offset> <count> <reverse>
--- <extra> -> OK <total> <entries> <more 0|1> <last member> entry...
+-- Only when nobody is found it matters whether this is the data set that the
+-- caller means, so a look-up that finds somebody asks for nothing else.
+local function begin_reading(keys, args)
+    call = redis.call
+    return { prefix = string.sub(keys[1], 1, -7) .. args[1] .. ':' }
+end
+
+-- list_page <type> <source> <name> <from> <to> <after> <offset> <count>
+-- <reverse> <extra> -> OK <total> <entries> <more 0|1> <last member> entry...
 register('list_page', function(keys, args)
-    local c, failed = begin(keys, args)
-    if not c then
-        return failed
-    end
-    local kind, from, to, after = args[4], args[7], args[8], args[9]
-    local count, reverse = tonumber(args[11]), args[12] == '1'
-    local key = range_key(c, kind, args[5], args[6])
-    local first, last, offset = from, to, tonumber(args[10])
+    local c = begin_reading(keys, args)
+    local kind, source, from, to = args[4], args[5], args[7], args[8]
+    local after, offset, count = args[9], tonumber(args[10]),
+        tonumber(args[11])
+    local reverse = args[12] == '1'
+    local key = range_key(c, kind, source, args[6])
+    local first, last = from, to
     if after ~= '' then
         if reverse then
             last = '(' .. after
@@ -100,12 +109,18 @@ register('list_page', function(keys, args)
     -- one more than is wanted tells whether there are more
     local members = slice(key, first, last, offset, count > 0 and count + 1
         or 0, reverse)
+    if #members == 0 then
+        local known, failed = begin(keys, args)
+        if not known then
+            return failed
+        end
+    end
     local whole = after == '' and offset == 0 and count > 0
         and #members <= count
     local total = whole and #members or range_size(key, from, to)
     local more = #members > count and 1 or 0
     members[count + 1] = nil
-    return push_entries(c, kind, ids_of(members), args[13],
+    return push_entries(c, kind, ids_of(members, source), args[13],
         { 'OK', total, 0, more, members[#members] or '' })
 end, { 'no-writes' })
 
@@ -125,7 +140,7 @@ register('list_ids', function(keys, args)
     local members = call('ZRANGEBYLEX', key,
         after == '' and from or '(' .. after, to, 'LIMIT', 0, args[10])
     return { 'OK', range_size(key, from, to), members[#members] or '',
-        table.concat(ids_of(members)) }
+        table.concat(ids_of(members, args[5])) }
 end, { 'no-writes' })
 
 -- list_sizes <type> { <source> <name> <from> <to> }... -> OK <size>...

@@ -13,9 +13,10 @@
  * A list has one segment for each resource type it is about (the root has
  * several), and each segment a plan of where its resources come from.
  */
-#define SCIM_LIST_CHUNK    200  /* documents read by one command */
-#define SCIM_LIST_GROUPS   20   /* the same with their members */
-#define SCIM_LIST_IDS      2000 /* ids read by one command */
+#define SCIM_LIST_CHUNK    20   /* documents read by one command */
+#define SCIM_LIST_GROUPS   10   /* the same with their members */
+#define SCIM_LIST_IDS      100  /* ids read by one command */
+#define SCIM_LIST_SHOWN    200  /* resources shown by one command */
 #define SCIM_LIST_BOTH_MAX 5000 /* ids that may be intersected */
 #define SCIM_LIST_KEY_MAX  512  /* bytes of a value that decide its order */
 #define SCIM_LIST_SEGMENT_MAX 8
@@ -196,7 +197,7 @@ struct scim_list_s {
     scim_list_order_t order;
 
     /* ids to be shown */
-    scim_list_pick_t *pick; /* room for `count` */
+    scim_list_pick_t *pick; /* room for `count`, once there may be some */
     size_t            picked;
     size_t            pick_at; /* of the next to be read */
     long long         shown;
@@ -218,6 +219,9 @@ scim_step_t scim_list_leave(scim_resource_t *resource);
 /* Reads and shows what was picked, then answers. */
 scim_step_t scim_list_show_picks(scim_resource_t *resource);
 scim_step_t scim_list_answer(scim_resource_t *resource);
+
+/* Makes room for picks; false when memory is gone. */
+bool scim_list_make_picks(scim_resource_t *resource);
 
 /* Keeps where the list ended: the next page begins behind it. */
 void scim_list_stop(scim_list_t *list, unsigned segment, const char *after,

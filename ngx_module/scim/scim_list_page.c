@@ -158,6 +158,9 @@ show_order(scim_resource_t *resource)
     scim_list_order_t *order = &list->order;
     scim_list_item_t  *item;
 
+    if (!scim_list_make_picks(resource)) {
+        return scim_list_no_memory(resource);
+    }
     scim_list_order_finish(order);
     for (size_t i = (size_t) list->skip; i < order->count; i++) {
         item = &order->item[i];

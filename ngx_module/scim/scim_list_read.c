@@ -550,6 +550,9 @@ scim_list_read_ids(scim_resource_t *resource)
     scim_list_t *list = resource->list;
     scim_plan_t *plan = list->segment[list->at].plan;
 
+    if (!scim_list_make_picks(resource)) {
+        return scim_list_no_memory(resource);
+    }
     if (!list->sorted) {
         list->picked = list->pick_at = 0;
     }
@@ -568,6 +571,19 @@ scim_list_read_ids(scim_resource_t *resource)
 
 
 /* ---- picks ---- */
+
+bool
+scim_list_make_picks(scim_resource_t *resource)
+{
+    scim_list_t *list = resource->list;
+
+    if (list->pick == NULL) {
+        list->pick = scim_arena_alloc(&resource->operation.arena,
+            ((size_t) list->count + 1) * sizeof(*list->pick));
+    }
+    return list->pick != NULL;
+}
+
 
 static scim_step_t
 show_entries(scim_resource_t *resource)
@@ -609,7 +625,7 @@ scim_list_show_picks(scim_resource_t *resource)
     scim_command_text(operation, resource->type->key_word);
     scim_command_text(operation, scim_resource_wants_extra(resource) ? "1"
                                                                      : "0");
-    for (size_t n = 0; n < SCIM_LIST_CHUNK && list->pick_at < list->picked
+    for (size_t n = 0; n < SCIM_LIST_SHOWN && list->pick_at < list->picked
          && list->pick[list->pick_at].segment == segment; n++)
     {
         scim_command_add(operation, list->pick[list->pick_at++].id,

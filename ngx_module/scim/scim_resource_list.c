@@ -212,10 +212,7 @@ begin_list(scim_resource_t *resource, bool all)
     }
     /* of a walk through several types only the page is known */
     list->partial = list->cursors && list->segments > 1 && !list->sorted;
-    list->pick = scim_arena_alloc(&operation->arena,
-        ((size_t) list->count + 1) * sizeof(*list->pick));
-    return list->pick ? scim_list_enter(resource)
-                      : scim_list_no_memory(resource);
+    return scim_list_enter(resource);
 }
 
 
