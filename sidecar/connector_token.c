@@ -399,7 +399,8 @@ connector_token_ready(connector_tokens_t *tokens, const scim_app_t *app)
 const char *
 connector_token_get(connector_tokens_t *tokens, const scim_app_t *app)
 {
-    token_t *token = find(tokens, oauth2_of(app));
+    const json_t *auth = oauth2_of(app);
+    token_t      *token = auth ? find(tokens, auth) : NULL;
 
     return token ? token->text : NULL;
 }

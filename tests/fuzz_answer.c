@@ -62,6 +62,23 @@ check_kept(const char *body, size_t len)
 }
 
 
+/* The answer stands for one of the statuses that have a meaning. */
+static void
+check_status(const http_answer_t *answer)
+{
+    int        status;
+    scim_app_t app = { .connector = json_pack("{s{ss,ss,s[s],s[s],s[s]}}",
+        "answer", "ok", "/ok", "code", "/code", "exists", "a", "absent", "b",
+        "wait", "c") };
+
+    require(app.connector != NULL);
+    status = connector_status(&app, answer);
+    require(status == 200 || status == 404 || status == 409 || status == 422
+        || status == 429 || status == 502);
+    json_decref(app.connector);
+}
+
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -88,6 +105,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         require(strpbrk(id, " \r\n\t\x7f") == NULL);
     }
     json_decref(root);
+    check_status(&answer);
     check_kept(at, left);
     return 0;
 }

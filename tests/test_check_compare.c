@@ -282,7 +282,7 @@ test_members_that_are_switched_off_are_not_there(void **state)
 static const char *
 suspicion_of(size_t listed, size_t granted, long long last)
 {
-    char             email[32], user[16];
+    char             email[48], user[32];
     const char      *text;
     check_options_t  options = usual();
     check_compare_t *compare;

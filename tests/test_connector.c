@@ -740,7 +740,7 @@ manual_apps_are_work_for_a_person(void **state)
 
     f->expected = OUTCOME_MANUAL;
     read_definition(f);
-    json_object_set_new(f->definition.json, "connector", connector);
+    json_decref(f->definition.connector);
     f->definition.connector = connector;
     assert_true(connector_run(f->connectors, &f->task, on_done, f));
     assert_int_equal(f->done, 0);
