@@ -15,7 +15,8 @@ use TestScim;
 
 my $stack = TestScim->start;
 my ($proxy, $control) = start_proxy();
-my $edge = start_nginx();
+my $edge = $stack->second_nginx(sub { s/unix:redis\.sock;/
+    127.0.0.1:$proxy->{port}; scim_redis_timeout 400ms;/ });
 
 sub start_proxy {
     my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 16,
@@ -118,30 +119,6 @@ sub misbehave {
 }
 
 
-# A second nginx on the same directory, by way of the proxy.
-sub start_nginx {
-    my $port = TestScim::free_port();
-    my $conf = TestScim::slurp("$stack->{dir}/nginx.conf");
-    $conf =~ s/127\.0\.0\.1:$stack->{port}/127.0.0.1:$port/g;
-    $conf =~ s/unix:redis\.sock;/127.0.0.1:$proxy->{port};
-        scim_redis_timeout 400ms;/;
-    $conf =~ s/pid nginx\.pid/pid second.pid/;
-    $conf =~ s/nginx-error\.log/second-error.log/;
-    TestScim::write_file("$stack->{dir}/second.conf", $conf);
-    my $pid = fork // die "fork: $!\n";
-    if ($pid == 0) {
-        exec 'nginx', '-p', "$stack->{dir}/", '-c', 'second.conf', '-e',
-            'second-error.log' or POSIX::_exit(127);
-    }
-    push @TestScim::helpers, $pid;
-    my $edge = bless { %$stack, base => "http://127.0.0.1:$port",
-        port => $port, pid => undef }, 'TestScim';
-    TestScim::until_true(sub { $edge->request('GET', '/healthz')
-        ->{status} == 200 }) or die "the second nginx does not start\n";
-    return $edge;
-}
-
-
 sub exists_user {
     my ($name) = @_;
     return $stack->must('scim', 'GET', '/Users?count=0&filter='
@@ -194,9 +171,7 @@ misbehave('close');
 my @statuses = map { $edge->scim('GET', "/Users/$ann")->{status} } 1 .. 50;
 is(scalar(grep { $_ != 200 && $_ != 503 } @statuses), 0,
     'nothing but success and 503');
-kill 'QUIT', $TestScim::helpers[1];
-waitpid $TestScim::helpers[1], 0;
-is($?, 0, 'the second nginx ends cleanly');
+is($edge->quit_nginx, 0, 'the second nginx ends cleanly');
 close $control;
 waitpid $proxy->{pid}, 0;
 @TestScim::helpers = ();

@@ -154,6 +154,45 @@ sub pids {
 }
 
 
+# A further nginx on the same directory, its configuration changed by a sub on
+# $_; what it returns has a port and a {nginx} of its own, and no stack.
+sub second_nginx {
+    my ($self, $change) = @_;
+    my $port = free_port();
+    local $_ = slurp("$self->{dir}/nginx.conf");
+    s/127\.0\.0\.1:$self->{port}/127.0.0.1:$port/g;
+    s/pid nginx\.pid/pid second.pid/;
+    s/nginx-error\.log/second-error.log/;
+    $change->();
+    write_file("$self->{dir}/second.conf", $_);
+    my $pid = fork // die "fork: $!\n";
+    if ($pid == 0) {
+        setpgrp 0, 0;
+        chdir $self->{dir}; # sockets are named relative to it
+        open STDOUT, '>>', 'second.log';
+        open STDERR, '>&', \*STDOUT;
+        exec 'nginx', '-p', "$self->{dir}/", '-c', 'second.conf', '-e',
+            'second-error.log' or POSIX::_exit(127);
+    }
+    push @helpers, $pid;
+    my $edge = bless { %$self, base => "http://127.0.0.1:$port",
+        port => $port, nginx => $pid, pid => undef }, ref $self;
+    until_true(sub { $edge->request('GET', '/healthz')->{status} == 200 })
+        or die "the second nginx does not start\n";
+    return $edge;
+}
+
+
+# Ends it as a reload would; its exit status.
+sub quit_nginx {
+    my ($self) = @_;
+    kill 'QUIT', $self->{nginx};
+    waitpid $self->{nginx}, 0;
+    @helpers = grep { $_ != $self->{nginx} } @helpers;
+    return $?;
+}
+
+
 # Sends a signal to a part and, for a deadly one, waits until it is gone.
 sub signal_part {
     my ($self, $name, $signal) = @_;
@@ -512,7 +551,8 @@ sub write_file {
 # A test that dies half way ends what it started, and shows why.
 END {
     my $status = $?;
-    kill 'KILL', @helpers if @helpers && grep { $_->{owner} == $$ } @running;
+    kill 'KILL', map { ($_, -$_) } @helpers
+        if @helpers && grep { $_->{owner} == $$ } @running;
     for my $self (grep { $_->{owner} == $$ && $_->{pid} } @running) {
         $self->stop;
         print STDERR map { "# $_\n" } split /\n/, substr $self->logs, -4000
