@@ -212,6 +212,10 @@ scim_step_t scim_list_enter(scim_resource_t *resource);
 
 /* Follows a plan that needs more than one page: ids, documents, matching. */
 scim_step_t scim_list_read_ids(scim_resource_t *resource);
+/* ... the batch behind the one that was looked at */
+scim_step_t scim_list_more_ids(scim_resource_t *resource);
+/* ... and what the ids in `ids` stand for */
+scim_step_t scim_list_match_ids(scim_resource_t *resource);
 
 /* Goes on behind the segment at hand; ends when nothing more is wanted. */
 scim_step_t scim_list_leave(scim_resource_t *resource);

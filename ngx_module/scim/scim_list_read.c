@@ -7,9 +7,9 @@
 #include "scim_time.h"
 
 /*
- * What takes more than one page of one range: ids come in batches, documents
- * in chunks, each by a command of its own, so that the event loop goes round
- * and nobody waits for a scan.
+ * What takes more than one page of one range: ids come in batches
+ * (scim_list_ids.c), documents in chunks, each by a command of its own, so
+ * that the event loop goes round and nobody waits for a scan.
  *
  *     ids of a range, in order ──┐
  *     ids of several, combined ──┴▶ documents ─▶ match ─┬▶ picks ─▶ answer
@@ -18,7 +18,6 @@
 #define SPENT_BY_MEMBERS 100 /* so many members cost as much as a document */
 
 
-static scim_step_t request_ids(scim_resource_t *resource);
 static scim_step_t read_documents(scim_resource_t *resource);
 
 
@@ -372,7 +371,8 @@ read_documents(scim_resource_t *resource)
 
     left = (list->ids.len - list->id_at) / SCIM_UUID_LEN;
     if (left == 0) {
-        return list->last ? end_segment(resource) : request_ids(resource);
+        return list->last ? end_segment(resource)
+                          : scim_list_more_ids(resource);
     }
     extra = needs(list, group ? "members" : "groups");
     most = extra && group ? SCIM_LIST_GROUPS : SCIM_LIST_CHUNK;
@@ -398,8 +398,8 @@ read_documents(scim_resource_t *resource)
 }
 
 
-static scim_step_t
-match_ids(scim_resource_t *resource)
+scim_step_t
+scim_list_match_ids(scim_resource_t *resource)
 {
     scim_list_t       *list = resource->list;
     const scim_plan_t *plan = list->segment[list->at].plan;
@@ -407,166 +407,6 @@ match_ids(scim_resource_t *resource)
     list->id_at = 0;
     return plan->rest == NULL && !list->sorted ? take_ids(resource)
                                                : read_documents(resource);
-}
-
-
-/* ---- ids ---- */
-
-static scim_step_t
-damaged(scim_resource_t *resource)
-{
-    return scim_resource_error(resource, 500, SCIM_ERROR_NONE,
-        "the store holds a damaged index");
-}
-
-
-/* Every range is read: the ids of all of them, behind the cursor. */
-static scim_step_t
-combine(scim_resource_t *resource)
-{
-    size_t       from = 0;
-    scim_list_t *list = resource->list;
-    scim_plan_t *plan = list->segment[list->at].plan;
-    scim_text_t  after = list->position.after;
-
-    if (!scim_plan_combine(plan)) {
-        return scim_list_no_memory(resource);
-    }
-    if (after.len == SCIM_UUID_LEN && !list->sorted) {
-        while (from < plan->ids.len
-               && memcmp(plan->ids.data + from, after.text, SCIM_UUID_LEN)
-                   <= 0)
-        {
-            from += SCIM_UUID_LEN;
-        }
-    }
-    scim_buffer_reset(&list->ids);
-    scim_buffer_append(&list->ids, plan->ids.data ? plan->ids.data + from
-                                                  : "", plan->ids.len - from);
-    scim_buffer_free(&plan->ids);
-    list->last = true;
-    return scim_buffer_failed(&list->ids) ? scim_list_no_memory(resource)
-                                          : match_ids(resource);
-}
-
-
-/* The next range, or all of them are here. */
-static scim_step_t
-collect(scim_resource_t *resource)
-{
-    scim_list_t *list = resource->list;
-
-    list->reading = scim_plan_range(list->segment[list->at].plan,
-        list->range);
-    scim_buffer_reset(&list->behind);
-    return list->reading ? request_ids(resource) : combine(resource);
-}
-
-
-static scim_step_t
-on_collected(scim_resource_t *resource, scim_text_t ids)
-{
-    scim_list_t *list = resource->list;
-
-    list->collected += (long long) (ids.len / SCIM_UUID_LEN);
-    if (list->collected > resource->operation.service->scan_max) {
-        return scim_list_too_many(resource);
-    }
-    scim_buffer_append(&list->reading->ids, ids.text, ids.len);
-    if (!list->last) {
-        return request_ids(resource);
-    }
-    list->range++;
-    return collect(resource);
-}
-
-
-static scim_step_t
-on_ids(scim_operation_t *operation, const scim_reply_t *reply)
-{
-    scim_resource_t *resource = (scim_resource_t *) operation;
-    scim_list_t     *list = resource->list;
-    long long        size = scim_reply_number(reply, 1);
-    scim_text_t      last = scim_reply_text(reply, 2);
-    scim_text_t      ids = scim_reply_text(reply, 3);
-
-    if (!scim_reply_is(reply, "OK") || ids.len % SCIM_UUID_LEN) {
-        return damaged(resource);
-    }
-    list->last = last.len == 0
-        || ids.len / SCIM_UUID_LEN < SCIM_LIST_IDS;
-    scim_buffer_reset(&list->behind);
-    scim_buffer_append(&list->behind, last.text, last.len);
-    if (list->collect) {
-        return on_collected(resource, ids);
-    }
-    if ((!list->cursors || list->sorted)
-        && size > operation->service->scan_max)
-    {
-        return scim_list_too_many(resource);
-    }
-    scim_buffer_reset(&list->ids);
-    scim_buffer_append(&list->ids, ids.text, ids.len);
-    return scim_buffer_failed(&list->ids) ? scim_list_no_memory(resource)
-                                          : match_ids(resource);
-}
-
-
-static scim_step_t
-request_ids(scim_resource_t *resource)
-{
-    scim_list_t      *list = resource->list;
-    scim_operation_t *operation = &resource->operation;
-
-    scim_command_call(operation, "list_ids", true);
-    scim_command_text(operation, resource->type->key_word);
-    scim_list_add_range(operation, &list->reading->range);
-    scim_command_add(operation, list->behind.data ? list->behind.data : "",
-        list->behind.len);
-    scim_command_number(operation, SCIM_LIST_IDS);
-    return scim_command_send(operation, on_ids);
-}
-
-
-/* The range's member for an id: what its lower bound begins with, the id. */
-static void
-go_behind(scim_list_t *list, const scim_list_range_t *range, scim_text_t id)
-{
-    scim_buffer_reset(&list->behind);
-    if (id.len == 0 || list->sorted) {
-        return;
-    }
-    if (strcmp(range->source, "all") != 0) {
-        scim_buffer_append(&list->behind, range->from.text + 1,
-            range->from.len - 1);
-    }
-    scim_buffer_append(&list->behind, id.text, id.len);
-}
-
-
-scim_step_t
-scim_list_read_ids(scim_resource_t *resource)
-{
-    scim_list_t *list = resource->list;
-    scim_plan_t *plan = list->segment[list->at].plan;
-
-    if (!scim_list_make_picks(resource)) {
-        return scim_list_no_memory(resource);
-    }
-    if (!list->sorted) {
-        list->picked = list->pick_at = 0;
-    }
-    list->range = 0;
-    /* what was matched on earlier pages is not counted again */
-    list->partial = list->partial
-        || (list->position.after.len && !list->sorted);
-    list->collect = plan->kind != SCIM_PLAN_RANGE || !plan->range.by_id;
-    if (list->collect) {
-        return collect(resource);
-    }
-    list->reading = plan;
-    go_behind(list, &plan->range, list->position.after);
-    return request_ids(resource);
 }
 
 
