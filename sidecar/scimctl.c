@@ -20,6 +20,7 @@ static const char usage[] =
     "  token delete ID\n"
     "  app add -f FILE               a definition as JSON (conf/apps)\n"
     "  app list | show APP | update APP -f FILE | delete APP\n"
+    "  app test APP                  tries the connector, changes nothing\n"
     "  share APP team:TEAM|user:USER --role owner|collaborator\n"
     "                                [--access-role ROLE]\n"
     "  unshare APP team:TEAM|user:USER\n"

@@ -33,14 +33,17 @@ command_app(command_t *command)
             "id name seats defaultAccessRole");
     }
     if (strcmp(verb, "show") != 0 && strcmp(verb, "update") != 0
-        && strcmp(verb, "delete") != 0)
+        && strcmp(verb, "delete") != 0 && strcmp(verb, "test") != 0)
     {
-        return command_wrong("app add, list, show, update or delete");
+        return command_wrong("app add, list, show, update, test or delete");
     }
     if (!command_find(command, "apps", command_word(command, 2), id,
             sizeof(id)))
     {
         return 1;
+    }
+    if (strcmp(verb, "test") == 0) {
+        return command_app_test(command, id);
     }
     snprintf(path, sizeof(path), "/apps/%s", id);
     if (strcmp(verb, "update") == 0) {

@@ -22,12 +22,13 @@ wait_a_little(void)
 
 /* Polls until the check has ended; 0 with the report, or the exit status. */
 static int
-wait_for_report(command_t *command, const char *path, json_t **report)
+wait_for_report(command_t *command, const char *path, unsigned wait_seconds,
+    json_t **report)
 {
     int         status = 1;
     const char *state;
 
-    for (int i = 0; i < WAIT_SECONDS * 1000 / POLL_MS; i++) {
+    for (unsigned i = 0; i < wait_seconds * 1000 / POLL_MS; i++) {
         status = command_request(command, SCIM_METHOD_GET, path, "", NULL,
             report);
         state = json_string_value(json_object_get(*report, "state"));
@@ -72,29 +73,42 @@ print_report(const command_t *command, const json_t *report)
 
 
 int
-command_check(command_t *command)
+command_check_report(command_t *command, const char *app,
+    unsigned wait_seconds, json_t **report)
 {
     int     status;
-    char    app[80], path[256];
-    json_t *started = NULL, *report = NULL;
+    char    path[256];
+    json_t *started = NULL;
 
-    if (!command_find(command, "apps", command_word(command, 1), app,
-            sizeof(app)))
-    {
-        return 1;
-    }
     snprintf(path, sizeof(path), "/apps/%s/checks", app);
     status = command_request(command, SCIM_METHOD_POST, path, "", NULL,
         &started);
     if (status == 0) {
         snprintf(path, sizeof(path), "/apps/%s/checks/%.80s", app,
             json_string_value(json_object_get(started, "id")));
-        status = wait_for_report(command, path, &report);
+        status = wait_for_report(command, path, wait_seconds, report);
     }
+    json_decref(started);
+    return status;
+}
+
+
+int
+command_check(command_t *command)
+{
+    int     status;
+    char    app[80];
+    json_t *report = NULL;
+
+    if (!command_find(command, "apps", command_word(command, 1), app,
+            sizeof(app)))
+    {
+        return 1;
+    }
+    status = command_check_report(command, app, WAIT_SECONDS, &report);
     if (status == 0) {
         status = print_report(command, report);
     }
-    json_decref(started);
     json_decref(report);
     return status;
 }

@@ -71,6 +71,15 @@ int command_members(command_t *command);
 /* scimctl_check.c */
 int command_check(command_t *command);
 int command_apply(command_t *command);
+/*
+ * Has the app checked and waits for the report, a new reference; 0, or the
+ * exit status with a message.
+ */
+int command_check_report(command_t *command, const char *app,
+    unsigned wait_seconds, json_t **report);
+
+/* scimctl_app_test.c */
+int command_app_test(command_t *command, const char *id);
 
 /* scimctl_team.c */
 int command_team(command_t *command);

@@ -229,6 +229,36 @@ is($status, 1, '... refuses an unknown finding');
 ($status) = $stack->scimctl('check', 'Manual');
 is($status, 1, 'scimctl check of an app without a list');
 
+# scimctl app test: tries the connector and explains what is wrong
+($status, $out) = $stack->scimctl('app', 'test', 'Second');
+is($status, 0, 'scimctl app test');
+like($out, qr/^  remove  yes$/m, '... says what the connector can');
+like($out, qr/^ok: 3 members are listed/m, '... and what it sees');
+my @before = $other->calls;
+sub tested {
+    my ($what, $expected, %change) = @_;
+    $stack->must('admin', 'PATCH', "/apps/$second",
+        { connector => \%change });
+    ($status, $out) = $stack->scimctl('app', 'test', 'Second');
+    is($status, 1, "$what: fails");
+    like($out, qr/^FAILED: .*$expected/ms, '... and says why');
+}
+tested('a wrong path', 'is baseUrl with list.path right', list => {
+    path => '/nothing?cursor=${page.cursor}' });
+tested('a wrong pointer', 'list.items does not point', list => {
+    path => '/members?cursor=${page.cursor}', items => '/people' });
+tested('a wrong id', 'list.map.id', list => { items => '/members',
+    map => { id => '/number' } });
+tested('no secret', 'environment of the sidecar', list => {
+    map => { id => '/id' } }, auth => { bearer => 'env:CHECKS_NO_SUCH' });
+tested('nobody there', 'the host or port', auth => undef,
+    baseUrl => 'http://127.0.0.1:1');
+is(scalar(grep { $_->{method} ne 'GET' } $other->calls),
+    scalar(grep { $_->{method} ne 'GET' } @before),
+    '... and nothing is changed');
+($status, $out) = $stack->scimctl('app', 'test', 'Manual');
+like($out, qr/^  invite  no: a task for a person$/m, 'an app without verbs');
+
 $app->stop;
 $other->stop;
 $stack->done;
