@@ -124,11 +124,26 @@ compare_time(scim_filter_kind_t kind, const json_t *a, const json_t *b)
 }
 
 
+/* Integers as such: a double does not hold each of them. */
+static int
+number_order(const json_t *a, const json_t *b)
+{
+    double left, right;
+
+    if (json_is_integer(a) && json_is_integer(b)) {
+        return json_integer_value(a) < json_integer_value(b)
+            ? -1 : json_integer_value(a) > json_integer_value(b);
+    }
+    left = json_number_value(a);
+    right = json_number_value(b);
+    return left < right ? -1 : left > right;
+}
+
+
 static bool
 compare(const scim_filter_t *filter, const scim_attribute_t *attribute,
     const json_t *value)
 {
-    double left, right;
 
     if (json_is_string(value) && json_is_string(filter->value)) {
         return attribute->type == SCIM_DATETIME
@@ -137,9 +152,7 @@ compare(const scim_filter_t *filter, const scim_attribute_t *attribute,
                 attribute->case_exact);
     }
     if (json_is_number(value) && json_is_number(filter->value)) {
-        left = json_number_value(value);
-        right = json_number_value(filter->value);
-        return ordered(filter->kind, left < right ? -1 : left > right);
+        return ordered(filter->kind, number_order(value, filter->value));
     }
     if (json_is_boolean(value) && json_is_boolean(filter->value)) {
         return ordered(filter->kind,
@@ -208,8 +221,15 @@ match_elements(const scim_filter_t *filter, const scim_attribute_t *leaf,
     const json_t *array)
 {
     size_t  i;
+    bool    any = false;
     json_t *element;
 
+    if (json_is_null(filter->value)) { /* eq null is the opposite of pr */
+        json_array_foreach((json_t *) array, i, element) {
+            any = any || present(json_object_get(element, leaf->name));
+        }
+        return any == (filter->kind == SCIM_FILTER_NE);
+    }
     json_array_foreach((json_t *) array, i, element) {
         if (match_leaf(filter, leaf, json_object_get(element, leaf->name))) {
             return true;
