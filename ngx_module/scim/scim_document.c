@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "scim_document_internal.h"
 #include "scim_fold.h"
 
 #define ATTRIBUTE_MAX SCIM_SCHEMA_ATTRIBUTE_MAX
@@ -229,99 +230,6 @@ collect_member(collector_t *collector, const char *key, const json_t *value)
         return true; /* checked before, rebuilt from what is there */
     }
     return collect_value(collector, attribute, value);
-}
-
-
-/* Misspelt or foreign URNs that known clients send: reference L-46. */
-static bool
-tolerated_urn(const scim_resource_type_t *type, const char *urn)
-{
-    static const char *const prefixes[] = {
-        "urn:scim:schemas:", "urn:ietf:params:scim:schemas:extension:",
-        "http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/"
-    };
-    size_t colon = type->schema->id_len - strlen(type->name) - 1;
-
-    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
-        if (scim_name_equal(urn, strnlen(urn, strlen(prefixes[i])),
-                prefixes[i], strlen(prefixes[i])))
-        {
-            return true;
-        }
-    }
-    /* "...:core:2.0User" */
-    return strlen(urn) == type->schema->id_len - 1
-        && scim_name_equal(urn, colon, type->schema->id, colon)
-        && scim_name_equal(urn + colon, strlen(urn + colon), type->name,
-            strlen(type->name));
-}
-
-
-static bool
-check_urn(const scim_resource_type_t *type, const json_t *urn, bool *named,
-    scim_lenient_t *lenient, scim_error_t *error)
-{
-    static const char base[] = "urn:ietf:params:scim:schemas:core:2.0:";
-    size_t            len = json_string_length(urn);
-    const char       *text = json_string_value(urn);
-
-    if (text == NULL) {
-        return scim_error_set(error, 400, SCIM_ERROR_INVALID_SYNTAX,
-            "schemas must be an array of strings");
-    }
-    if (scim_name_equal(text, len, type->schema->id, type->schema->id_len)
-        || scim_resource_type_extension(type, text, len))
-    {
-        *named = true;
-    } else if (tolerated_urn(type, text)) {
-        scim_lenient_note(lenient, SCIM_LENIENT_SCHEMAS_FORM);
-        *named = true;
-    } else if (scim_name_equal(text, strnlen(text, sizeof(base) - 1), base,
-                   sizeof(base) - 1))
-    {
-        return scim_error_set(error, 400, SCIM_ERROR_INVALID_SYNTAX,
-            "schemas names another resource type than %s", type->name);
-    } else {
-        scim_lenient_note(lenient, SCIM_LENIENT_SCHEMAS_FORM);
-    }
-    return true;
-}
-
-
-static bool
-check_schemas(const scim_resource_type_t *type, const json_t *body,
-    scim_lenient_t *lenient, scim_error_t *error)
-{
-    bool        named = false;
-    size_t      i;
-    json_t     *value, *urn, *schemas = NULL;
-    const char *key;
-
-    json_object_foreach((json_t *) body, key, value) {
-        if (scim_name_equal(key, strlen(key), "schemas", 7)) {
-            schemas = value;
-        }
-    }
-    if (schemas == NULL || json_is_null(schemas)
-        || (json_is_array(schemas) && json_array_size(schemas) == 0))
-    {
-        scim_lenient_note(lenient, SCIM_LENIENT_SCHEMAS_FORM);
-        return true;
-    }
-    if (!json_is_array(schemas)) {
-        return scim_error_set(error, 400, SCIM_ERROR_INVALID_SYNTAX,
-            "schemas must be an array of strings");
-    }
-    json_array_foreach(schemas, i, urn) {
-        if (!check_urn(type, urn, &named, lenient, error)) {
-            return false;
-        }
-    }
-    if (!named) {
-        return scim_error_set(error, 400, SCIM_ERROR_INVALID_SYNTAX,
-            "schemas names no schema of a %s", type->name);
-    }
-    return true;
 }
 
 
@@ -608,7 +516,7 @@ scim_document_normalize(const scim_resource_type_t *type,
         return scim_error_set(error, 400, SCIM_ERROR_INVALID_SYNTAX,
             "the body must be a JSON object");
     }
-    if (!check_schemas(type, body, lenient, error)) {
+    if (!scim_document_check_schemas(type, body, lenient, error)) {
         return false;
     }
     memset(&collector, 0, sizeof(collector));
@@ -627,6 +535,23 @@ scim_document_normalize(const scim_resource_type_t *type,
     }
     free_slots(&collector.slots);
     return ok;
+}
+
+
+/* Of values that became equal the first one stays. */
+static void
+drop_equal(json_t *array)
+{
+    for (size_t i = json_array_size(array); i-- > 1; ) {
+        for (size_t j = 0; j < i; j++) {
+            if (json_equal(json_array_get(array, i),
+                    json_array_get(array, j)))
+            {
+                json_array_remove(array, i);
+                break;
+            }
+        }
+    }
 }
 
 
@@ -653,6 +578,7 @@ prune(json_t *value)
                 json_array_remove(value, i);
             }
         }
+        drop_equal(value);
         return json_array_size(value) == 0;
     }
     return json_is_null(value);

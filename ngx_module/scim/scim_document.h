@@ -13,6 +13,9 @@
  * have `active`.
  */
 
+/* Values of one multi-valued attribute; more are refused (400 invalidValue). */
+#define SCIM_DOCUMENT_VALUE_MAX 1000
+
 typedef enum {
     SCIM_DOCUMENT_CREATE, /* POST */
     SCIM_DOCUMENT_REPLACE /* PUT */
@@ -44,7 +47,7 @@ bool scim_value_normalize(const scim_attribute_t *attribute,
 
 /*
  * Puts any document that was changed in place back into canonical form:
- * order, empties, `schemas`, primary exclusivity; checks what is required.
+ * order, empties, `schemas`, equal values; checks what is required.
  * *document is replaced by a new reference.  Used after PATCH.
  */
 bool scim_document_finish(const scim_resource_type_t *type, const char *id,

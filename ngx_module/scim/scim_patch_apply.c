@@ -66,6 +66,10 @@ assign(patch_t *patch, json_t *object, const scim_attribute_t *attribute,
         json_decref(value);
         return mutability(patch, attribute);
     }
+    if (value == NULL && attribute->required) {
+        return scim_error_set(patch->error, 400, SCIM_ERROR_INVALID_VALUE,
+            "%s is required and must not be empty", attribute->name);
+    }
     if (value == NULL) {
         json_object_del(object, attribute->name);
         return true;
@@ -203,7 +207,10 @@ append(patch_t *patch, json_t *object, const scim_attribute_t *attribute,
         }
     }
     json_decref(values);
-    return true;
+    return json_array_size(array) <= SCIM_DOCUMENT_VALUE_MAX
+        || scim_error_set(patch->error, 400, SCIM_ERROR_INVALID_VALUE,
+            "%s has more than %d values", attribute->name,
+            SCIM_DOCUMENT_VALUE_MAX);
 }
 
 

@@ -392,8 +392,14 @@ type_array(const scim_attribute_t *attribute, const json_t *value,
 {
     char    inner[WHERE_MAX];
     size_t  i;
-    json_t *element, *typed, *array = json_array();
+    json_t *element, *typed, *array;
 
+    /* each value is compared with each other one */
+    if (json_array_size(value) > SCIM_DOCUMENT_VALUE_MAX) {
+        return scim_error_set(typing->error, 400, SCIM_ERROR_INVALID_VALUE,
+            "%.100s has more than %d values", where, SCIM_DOCUMENT_VALUE_MAX);
+    }
+    array = json_array();
     json_array_foreach((json_t *) value, i, element) {
         typed = NULL;
         snprintf(inner, sizeof(inner), "%.100s[%zu]", where, i);
