@@ -15,6 +15,7 @@ typedef struct grant_s grant_t;
 typedef struct {
     const char *id, *email, *address, *access_role;
     size_t      position; /* in the list */
+    bool        accepted; /* known to be no open invite */
     grant_t    *grant;    /* whose member this is; NULL = nobody's */
 } member_t;
 
@@ -131,6 +132,7 @@ check_compare_member(check_compare_t *compare,
     kept = &compare->members[compare->member_count++];
     memset(kept, 0, sizeof(*kept));
     kept->position = compare->member_count;
+    kept->accepted = member->accepted;
     kept->id = keep(compare, member->id);
     kept->email = keep(compare, member->email);
     kept->address = keep_folded(compare, member->email);
@@ -347,17 +349,21 @@ judge_grant(check_compare_t *compare, const grant_t *grant)
 static void
 note_identity(check_compare_t *compare, const grant_t *grant)
 {
+    bool       accepted;
     finding_t *identity;
 
-    if (grant->told.busy || !is_in_app(grant) || grant->member == NULL
-        || strcmp(grant->member->id, grant->told.member_id) == 0)
-    {
+    if (grant->told.busy || !is_in_app(grant) || grant->member == NULL) {
+        return;
+    }
+    accepted = grant->told.state == GRANT_INVITED && grant->member->accepted;
+    if (!accepted && strcmp(grant->member->id, grant->told.member_id) == 0) {
         return;
     }
     identity = &compare->identities[compare->identity_count++];
     identity->user = grant->told.user;
     identity->member_id = grant->member->id;
     identity->v = grant->told.v;
+    identity->accepted = accepted;
 }
 
 

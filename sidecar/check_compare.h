@@ -50,6 +50,7 @@ typedef struct {
     const char      *address;   /* the same, folded */
     const char      *expected, *actual; /* access roles */
     const char      *v;         /* of the grant that was looked at */
+    bool             accepted;  /* of an identity alone */
 } finding_t;
 
 /* The options' texts must outlive the comparison.  NULL: no memory. */
@@ -72,8 +73,9 @@ const finding_t *check_compare_findings(const check_compare_t *compare,
     size_t *count);
 
 /*
- * People whom the app knows by another id than the one we remember: user,
- * member_id and v are set.  Nothing to ask anybody about, and to be learned
+ * What the list tells about people who are there by right: the id by which
+ * the app knows them now, and that an invite was accepted.  user, member_id,
+ * v and accepted are set.  Nothing to ask anybody about, and to be learned
  * at once: a removal would miss them.
  */
 const finding_t *check_compare_identities(const check_compare_t *compare,

@@ -10,7 +10,7 @@
 #include "scim_uuid.h"
 
 #define CLAIM_MAX    8
-#define LEASE        30000 /* ms; renewed while it is worked on */
+#define LEASE        10000 /* ms; renewed while it is worked on */
 #define RENEW_PERIOD (LEASE / 3)
 #define GRANT_PAGE   500
 #define GRANT_FIELDS 9
@@ -303,7 +303,7 @@ on_learned(void *data, const redisReply *reply)
 }
 
 
-/* Who is known to the app by another id; then the report. */
+/* Who is known to the app by another id, who accepted; then the report. */
 static void
 learn_identities(check_job_t *job)
 {
@@ -321,6 +321,8 @@ learn_identities(check_job_t *job)
         redis_call_text(&call, job->identities[job->learned].user);
         redis_call_text(&call, job->identities[job->learned].member_id);
         redis_call_text(&call, job->identities[job->learned].v);
+        redis_call_text(&call, job->identities[job->learned].accepted ? "1"
+            : "0");
     }
     send_call(job, &call, on_learned);
 }

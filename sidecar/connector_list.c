@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "pointer.h"
+#include "scim_app_list.h"
 
 #define CURSOR_SIZE 2049
 #define PAGES_MAX 10000
@@ -152,13 +153,33 @@ role_of(const connector_list_t *list, const char *text)
 }
 
 
+/* Only where the definition says how the app tells members from invites. */
+static bool
+is_accepted(const connector_list_t *list, const char *state)
+{
+    size_t        index;
+    json_t       *word;
+    const json_t *pending = json_object_get(list->verb, "pendingStates");
+
+    if (pending == NULL) {
+        return !scim_app_lists_pending(list->app->connector);
+    }
+    json_array_foreach(pending, index, word) {
+        if (strcasecmp(json_string_value(word), state) == 0) {
+            return false;
+        }
+    }
+    return state[0] != '\0';
+}
+
+
 static bool
 read_member(connector_list_t *list, const json_t *item, size_t index,
     bool *more)
 {
     char               id[CONNECTOR_MEMBER_ID_SIZE], email[1024];
     char               role[512], state[128];
-    connector_member_t member = { id, email, role, state, true };
+    connector_member_t member = { id, email, role, state, true, false };
 
     if (!connector_read_id(mapped(list, item, "id"), id)) {
         return list_fail(list, "a member without a usable id");
@@ -181,6 +202,7 @@ read_member(connector_list_t *list, const json_t *item, size_t index,
         state[0] = '\0';
     }
     member.active = !json_is_false(mapped(list, item, "active"));
+    member.accepted = is_accepted(list, state);
     list->result.members++;
     list->result.without_email += email[0] == '\0';
     *more = list->on_member(list->data, &member);

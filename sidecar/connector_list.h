@@ -13,6 +13,7 @@ typedef struct connector_list_s connector_list_t;
 typedef struct {
     const char *id, *email, *access_role, *state;
     bool        active; /* false: listed, but switched off in the app */
+    bool        accepted; /* the definition says that it is no open invite */
 } connector_member_t;
 
 typedef struct {

@@ -135,6 +135,24 @@ is_deeply(apply($report)->{json}, { applied => [], skipped => [ '1', '2' ] },
 is($app->roles, 'ANN:editor bob:editor bot:admin dee:editor eve:editor',
     '... nothing happens');
 
+# who accepted, as the app's list says
+$stack->must('admin', 'PATCH', "/apps/$id", { connector => { list => {
+    pendingStates => [ 'waits' ] } } });
+is(in_short(check()), '', 'a list that tells members from invites');
+is($stack->states($id), 'ann:accepted bob:accepted dee:accepted eve:accepted',
+    '... says who accepted');
+$stack->must('admin', 'PATCH', "/apps/$id", { connector => { list => {
+    pendingStates => undef } } });
+
+# sidecars that die over a check: another one makes it
+$app->rule({ method => 'GET', times => 1, then => 'hang' });
+my $begun = $stack->must('admin', 'POST', "/apps/$id/checks")->{id};
+TestScim::until_true(sub { grep { $_->{status} == 0 } $app->calls });
+$stack->signal_part($_, 'KILL') for qw(sidecar-1 sidecar-2);
+$stack->wait_is(sub { $stack->must('admin', 'GET',
+    "/apps/$id/checks/$begun")->{state} }, 'done',
+    'a check that sidecars died over is made by the next one');
+
 # a page that fails fails the check
 $app->rule({ method => 'GET', path => 'cursor=3', times => 1,
     status => 500 });
@@ -152,14 +170,14 @@ is($report->{state}, 'done', 'a list without anybody');
 like($report->{suspicious}, qr/nobody/, '... is suspicious');
 is(scalar @{ $report->{findings} }, 4, '... everybody is missing');
 is(apply($report)->{status}, 409, '... which is not applied as a whole');
-is($stack->states($id), 'ann:invited bob:invited dee:invited eve:invited',
-    '... nobody is touched');
+is($stack->states($id), 'ann:accepted bob:accepted dee:accepted '
+    . 'eve:accepted', '... nobody is touched');
 ($missing) = grep { $_->{email} eq 'dee@example.com' }
     @{ $report->{findings} };
 is(apply($report, { actions => [ $missing->{id} ] })->{status}, 200,
     '... only who is named');
 $stack->wait_is(sub { $stack->states($id) },
-    'ann:invited bob:invited dee:invited eve:invited',
+    'ann:accepted bob:accepted dee:invited eve:accepted',
     '... is looked after');
 is((check())->{suspicious}, undef, 'a whole list is believed again');
 

@@ -207,6 +207,8 @@ members_of_the_wrong_kind_are_refused(void **state)
     refused("name", NULL);
     refused("name", "\"\"");
     refused("connector.list.pending", "\"no\"");
+    refused("connector.list.pendingStates", "\"x\"");
+    taken("connector.list.pendingStates", "[\"invited\"]");
     refused_at("connector.list.nextUrl", "\"/n\"", "connector.list.next");
     refused_at("connector.list.next", "\"Link\"", "connector.list.next");
     refused("connector.answer", "7");

@@ -39,7 +39,7 @@ static void
 lists(check_compare_t *compare, const char *id, const char *email,
     const char *role)
 {
-    const connector_member_t member = { id, email, role, "", true };
+    const connector_member_t member = { id, email, role, "", true, false };
 
     assert_true(check_compare_member(compare, &member));
 }
@@ -199,6 +199,30 @@ test_a_list_without_pending_invites(void **state)
 
 
 static void
+test_invites_that_were_accepted_are_learned(void **state)
+{
+    size_t                   count;
+    check_options_t          options = usual();
+    check_compare_t         *compare = begin(&options);
+    const finding_t         *identities;
+    const connector_member_t here = { "m1", "a@x", "editor", "active", true,
+                                      true };
+
+    (void) state;
+    assert_true(check_compare_member(compare, &here));
+    lists(compare, "m2", "b@x", "editor");
+    grant(compare, "u1", "a@x", "m1", GRANT_INVITED);
+    grant(compare, "u2", "b@x", "m2", GRANT_INVITED);
+    assert_true(check_compare_run(compare));
+    identities = check_compare_identities(compare, &count);
+    assert_int_equal(count, 1);
+    assert_string_equal(identities[0].user, "u1");
+    assert_true(identities[0].accepted);
+    check_compare_free(compare);
+}
+
+
+static void
 test_members_without_an_address(void **state)
 {
     check_options_t  options = usual();
@@ -269,7 +293,8 @@ test_members_that_are_switched_off_are_not_there(void **state)
 {
     check_options_t          options = usual();
     check_compare_t         *compare = begin(&options);
-    const connector_member_t off = { "m1", "a@x", "editor", "", false };
+    const connector_member_t off = { "m1", "a@x", "editor", "", false,
+                                     false };
 
     (void) state;
     assert_true(check_compare_member(compare, &off));
@@ -357,6 +382,7 @@ main(void)
         cmocka_unit_test(test_a_member_by_user_name),
         cmocka_unit_test(test_what_is_changing_is_matched_and_not_judged),
         cmocka_unit_test(test_a_list_without_pending_invites),
+        cmocka_unit_test(test_invites_that_were_accepted_are_learned),
         cmocka_unit_test(test_members_without_an_address),
         cmocka_unit_test(test_a_second_account_is_for_a_person),
         cmocka_unit_test(test_the_account_of_the_connector_is_left_alone),

@@ -238,8 +238,8 @@ register('check_rows', function(keys, args)
     return { 'OK' }
 end, {})
 
--- check_learn <check> <owner> <attempt> { user memberId v }...: the app knows
--- these people by another id.  Where a grant changed meanwhile it stays. `v`
+-- check_learn <check> <owner> <attempt> { user memberId v accepted 0|1 }...: by
+-- which id the app knows these people, and who accepted their invite.  Where a grant changed meanwhile it stays. `v`
 -- stays, too: the findings of this check are about this grant.
 register('check_learn', function(keys, args)
     local c, failed = begin(keys, args)
@@ -250,10 +250,15 @@ register('check_learn', function(keys, args)
     if not app then
         return { 'STATE' }
     end
-    for i = 7, #args, 3 do
+    for i = 7, #args, 4 do
         local key = grant_key(c, app, args[i])
-        if call('HGET', key, 'v') == args[i + 2] then
+        local grant = call('HMGET', key, 'v', 'state')
+        if grant[1] == args[i + 2] then
             call('HSET', key, 'memberId', args[i + 1])
+            if args[i + 3] == '1' and grant[2] == 'invited' then
+                set_state(c, app, args[i], 'accepted', 'check',
+                    'the app lists them as a member')
+            end
         end
     end
     return { 'OK' }

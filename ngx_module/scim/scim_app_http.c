@@ -49,7 +49,7 @@ static const char *const invite_members[] = {
 static const char *const call_members[] = { "method", "path", "body", NULL };
 static const char *const list_members[] = {
     "method", "path", "body", "items", "next", "nextUrl", "total", "map",
-    "pending", NULL
+    "pending", "pendingStates", NULL
 };
 static const char *const map_members[] = {
     "id", "email", "accessRole", "state", "active", NULL
@@ -226,6 +226,36 @@ check_paging(const json_t *list, const scim_app_place_t *place,
 }
 
 
+/* Words that the app has in `state` for an invite that is open. */
+static bool
+check_pending_states(const json_t *list, const scim_app_place_t *place,
+    scim_error_t *error)
+{
+    size_t           index;
+    json_t          *word;
+    const json_t    *words = scim_app_member(list, "pendingStates");
+    const json_t    *map = scim_app_member(list, "map");
+    scim_app_place_t here = { place, "pendingStates", 0 };
+
+    if (words == NULL) {
+        return true;
+    }
+    if (!json_is_array(words) || json_array_size(words) > CODE_COUNT_MAX) {
+        return scim_app_refuse(error, &here,
+            "must be an array of at most %d words", CODE_COUNT_MAX);
+    }
+    json_array_foreach(words, index, word) {
+        scim_app_place_t one = { &here, NULL, index };
+
+        if (!json_is_string(word)) {
+            return scim_app_refuse(error, &one, "must be a string");
+        }
+    }
+    return scim_app_member(map, "state") ? true
+        : scim_app_refuse(error, &here, "needs map.state");
+}
+
+
 static bool
 check_list(const json_t *list, const scim_app_place_t *place, unsigned used,
     scim_error_t *error)
@@ -247,7 +277,8 @@ check_list(const json_t *list, const scim_app_place_t *place, unsigned used,
         || (!follows_link(list)
             && !check_pointer(list, place, "next", false, error))
         || !check_pointer(list, place, "total", false, error)
-        || !check_paging(list, place, used, error))
+        || !check_paging(list, place, used, error)
+        || !check_pending_states(list, place, error))
     {
         return false;
     }
