@@ -2,6 +2,7 @@
 
 #include <stdalign.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,10 @@ scim_arena_alloc(scim_arena_t *arena, size_t size)
     size_t              room;
     scim_arena_chunk_t *chunk = arena->chunks;
 
+    if (size > SIZE_MAX / 2) { /* rounding up must not wrap */
+        arena->failed = true;
+        return NULL;
+    }
     size = (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
     if (chunk == NULL || chunk->size - chunk->used < size) {
         room = size > CHUNK_SIZE ? size : CHUNK_SIZE;
