@@ -68,14 +68,9 @@ ngx_http_scim_redis_address(ngx_conf_t *cf, ngx_http_scim_main_conf_t *smcf,
         return NGX_CONF_ERROR;
     }
 
+    /* without port, and so without the brackets that hiredis does not take */
     len = ngx_sock_ntop(url.addrs[0].sockaddr, url.addrs[0].socklen, host,
                         NGX_SOCKADDR_STRLEN, 0);
-
-    if (url.family == AF_INET6) {
-        /* hiredis takes the address without nginx's brackets */
-        len -= 2;
-        ngx_memmove(host, host + 1, len);
-    }
 
     host[len] = '\0';
     smcf->redis_host.data = host;

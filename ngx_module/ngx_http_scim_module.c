@@ -291,6 +291,10 @@ ngx_http_scim_init_main_conf(ngx_conf_t *cf, void *conf)
     ngx_conf_init_size_value(smcf->body_limit, 1024 * 1024);
     ngx_conf_init_uint_value(smcf->scan_limit, 100000);
 
+    if (smcf->redis_timeout == 0) {
+        return "scim_redis_timeout must not be 0";
+    }
+
     if (smcf->redis_path.len == 0 && smcf->redis_host.len == 0) {
         return NGX_CONF_OK;
     }

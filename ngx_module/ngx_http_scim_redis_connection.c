@@ -349,7 +349,9 @@ ngx_http_scim_redis_auth_reply(redisAsyncContext *ac, void *data,
 
     ngx_http_scim_redis_own_done(conn);
 
-    if (reply && reply->type == REDIS_REPLY_ERROR) {
+    conn->denied = reply && reply->type == REDIS_REPLY_ERROR;
+
+    if (conn->denied) {
         ngx_http_scim_redis_complain(conn, "the store refuses this server",
                                      "user or password of scim_redis");
     }
@@ -471,7 +473,9 @@ ngx_http_scim_redis_dataset_reply(redisAsyncContext *ac, void *data,
     conn->asking = 0;
     conn->tried = 1;
     was_ready = conn->ready;
-    conn->ready = ngx_http_scim_redis_check_dataset(conn, reply);
+    /* Redis may let nobody in particular read: that is not who we are */
+    conn->ready = !conn->denied
+                  && ngx_http_scim_redis_check_dataset(conn, reply);
     ngx_http_scim_redis_count_ready();
 
     if (conn->ready) {

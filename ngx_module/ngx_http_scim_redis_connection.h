@@ -27,6 +27,7 @@ typedef struct {
     unsigned                      asking:1;
     unsigned                      ready:1;
     unsigned                      tried:1;   /* had an answer, or was lost */
+    unsigned                      denied:1;  /* user or password are wrong */
     unsigned                      loading:1; /* FUNCTION LOAD is on its way */
 } ngx_http_scim_redis_conn_t;
 

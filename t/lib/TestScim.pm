@@ -155,9 +155,10 @@ sub pids {
 
 
 # A further nginx on the same directory, its configuration changed by a sub on
-# $_; what it returns has a port and a {nginx} of its own, and no stack.
+# $_, once its health is 200 or what is given; what it returns has a port and
+# a {nginx} of its own, and no stack.
 sub second_nginx {
-    my ($self, $change) = @_;
+    my ($self, $change, $health) = @_;
     my $port = free_port();
     local $_ = slurp("$self->{dir}/nginx.conf");
     s/127\.0\.0\.1:$self->{port}/127.0.0.1:$port/g;
@@ -177,8 +178,8 @@ sub second_nginx {
     push @helpers, $pid;
     my $edge = bless { %$self, base => "http://127.0.0.1:$port",
         port => $port, nginx => $pid, pid => undef }, ref $self;
-    until_true(sub { $edge->request('GET', '/healthz')->{status} == 200 })
-        or die "the second nginx does not start\n";
+    until_true(sub { $edge->request('GET', '/healthz')->{status}
+        == ($health // 200) }) or die "the second nginx does not start\n";
     return $edge;
 }
 
