@@ -368,12 +368,18 @@ note_identity(check_compare_t *compare, const grant_t *grant)
 
 
 static bool
-is_account(const check_compare_t *compare, const member_t *member)
+is_exempt(const check_compare_t *compare, const member_t *member)
 {
-    const char *account = compare->options.account;
+    for (size_t i = 0; i < compare->options.exempt_count; i++) {
+        const char *exempt = compare->options.exempt[i];
 
-    return account && (strcmp(account, member->id) == 0
-                       || strcasecmp(account, member->email) == 0);
+        if (strcmp(exempt, member->id) == 0
+            || strcasecmp(exempt, member->email) == 0)
+        {
+            return true;
+        }
+    }
+    return false;
 }
 
 
@@ -396,7 +402,7 @@ keeps_an_owner(const check_compare_t *compare)
         const member_t *member = &compare->members[i];
 
         if (has_strongest_role(compare, member)
-            && (is_account(compare, member) || (member->grant
+            && (is_exempt(compare, member) || (member->grant
                 && is_in_app(member->grant) && !member->grant->told.busy)))
         {
             return true;
@@ -481,7 +487,7 @@ check_compare_run(check_compare_t *compare)
     for (size_t i = 0; i < compare->member_count; i++) {
         const member_t *member = &compare->members[i];
 
-        if (member->grant == NULL && !is_account(compare, member)) {
+        if (member->grant == NULL && !is_exempt(compare, member)) {
             judge_stranger(compare, member, owner_stays);
         }
     }

@@ -20,7 +20,8 @@
 typedef struct check_compare_s check_compare_t;
 
 typedef struct {
-    const char        *account; /* whom the connector runs as, or NULL */
+    const char *const *exempt; /* members left alone: address or id */
+    size_t             exempt_count;
     const char *const *access_roles; /* weakest first */
     size_t             access_role_count;
     bool               lists_pending; /* invites not accepted are listed */

@@ -6,6 +6,7 @@
 #include "check_compare.h"
 #include "engine.h"
 #include "log.h"
+#include "scim_app_exemption.h"
 #include "scim_app_list.h"
 #include "scim_uuid.h"
 
@@ -32,6 +33,7 @@ struct check_job_s {
     scim_app_t        app;
     connector_list_t *list; /* while it is listing */
     check_compare_t  *compare;
+    const char      **exempt; /* of `app` */
     const finding_t  *findings;
     const finding_t  *identities;
     size_t            finding_count, stored;
@@ -61,6 +63,7 @@ job_end(check_job_t *job)
         job->next->prev = job->prev;
     }
     check_compare_free(job->compare);
+    free(job->exempt);
     scim_app_free(&job->app);
     loop_timer_free(job->timer);
     free(job);
@@ -444,20 +447,50 @@ on_listed(void *data, const connector_list_result_t *result)
 }
 
 
+/* Whom the check leaves alone; how many, -1 without memory. */
+static int
+read_exempt(check_job_t *job)
+{
+    int           count = 0;
+    size_t        index;
+    json_t       *exemption;
+    const json_t *list = json_object_get(job->app.json, "exemptions");
+    int64_t       now = strtoll(job->since, NULL, 10);
+
+    job->exempt = calloc(json_array_size(list) + 1, sizeof(*job->exempt));
+    if (job->exempt == NULL) {
+        return -1;
+    }
+    if (job->app.account) {
+        job->exempt[count++] = job->app.account;
+    }
+    json_array_foreach(list, index, exemption) {
+        const char *member = scim_app_exemption_member(exemption, now);
+
+        if (member) {
+            job->exempt[count++] = member;
+        }
+    }
+    return count;
+}
+
+
 static void
 start_list(check_job_t *job, long long listed_last)
 {
+    int             exempt = read_exempt(job);
     char            problem[96];
     outcome_kind_t  kind;
     check_options_t options = {
-        .account = job->app.account,
+        .exempt = job->exempt,
+        .exempt_count = exempt > 0 ? (size_t) exempt : 0,
         .access_roles = job->app.access_roles,
         .access_role_count = job->app.access_role_count,
         .lists_pending = scim_app_lists_pending(job->app.connector),
         .listed_last = listed_last
     };
 
-    job->compare = check_compare_new(&options);
+    job->compare = exempt < 0 ? NULL : check_compare_new(&options);
     if (job->compare == NULL) {
         finish(job, "failed", "out of memory");
         return;

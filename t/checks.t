@@ -213,6 +213,18 @@ is(scalar keys %{ $other->members }, 5, '... who all stay');
 $other->put("x$_\@elsewhere.org") for 1 .. 2;
 $stack->must('admin', 'PATCH', "/apps/$second", { checks => undef });
 
+# exemptions, with an end
+$other->put('partner@elsewhere.org', 'viewer');
+$stack->must('admin', 'PATCH', "/apps/$second", { exemptions => [ map { {
+    member => $_->[0], until => $_->[1], reason => 'a partner',
+    owner => 'ann@example.com' } }
+    [ 'Partner@Elsewhere.org', '2999-12-31' ],
+    [ 'root@elsewhere.org', '2001-12-31' ] ] });
+is(in_short(check($second)), 'unknown root none; unknown Ann none',
+    'an exemption counts until it ends');
+$other->put('partner@elsewhere.org');
+$stack->must('admin', 'PATCH', "/apps/$second", { exemptions => undef });
+
 # requests that are wrong
 my $manual = $stack->app({ type => 'manual' }, name => 'Manual');
 is($stack->admin('POST', "/apps/$manual/checks")->{status}, 409,

@@ -207,6 +207,13 @@ members_of_the_wrong_kind_are_refused(void **state)
     refused("name", NULL);
     refused("name", "\"\"");
     refused("connector.list.pending", "\"no\"");
+    refused("exemptions", "{}");
+    refused_at("exemptions", "[{\"member\":\"a\"}]",
+        "exemptions[0].reason");
+    refused_at("exemptions", "[{\"member\":\"a\",\"reason\":\"r\","
+        "\"owner\":\"o\",\"until\":\"soon\"}]", "exemptions[0].until");
+    taken("exemptions", "[{\"member\":\"a\",\"reason\":\"r\","
+        "\"owner\":\"o\",\"until\":\"2026-12-31\"}]");
     refused("connector.list.pendingStates", "\"x\"");
     taken("connector.list.pendingStates", "[\"invited\"]");
     refused_at("connector.list.nextUrl", "\"/n\"", "connector.list.next");

@@ -251,18 +251,20 @@ test_a_second_account_is_for_a_person(void **state)
 
 
 static void
-test_the_account_of_the_connector_is_left_alone(void **state)
+test_members_that_are_exempt_are_left_alone(void **state)
 {
+    const char      *bot = "Bot@x";
     check_options_t  options = usual();
     check_compare_t *compare;
 
     (void) state;
-    options.account = "Bot@x";
+    options.exempt = &bot;
+    options.exempt_count = 1;
     compare = begin(&options);
     lists(compare, "m1", "bot@x", "admin");
     lists(compare, "m2", "b@x", "admin"); /* another admin stays */
     finds(compare, "unknown m2 b@x remove");
-    options.account = "m1";
+    bot = "m1";
     compare = begin(&options);
     lists(compare, "m1", "", "viewer");
     finds(compare, "");
@@ -385,7 +387,7 @@ main(void)
         cmocka_unit_test(test_invites_that_were_accepted_are_learned),
         cmocka_unit_test(test_members_without_an_address),
         cmocka_unit_test(test_a_second_account_is_for_a_person),
-        cmocka_unit_test(test_the_account_of_the_connector_is_left_alone),
+        cmocka_unit_test(test_members_that_are_exempt_are_left_alone),
         cmocka_unit_test(test_the_last_with_the_strongest_role_stays),
         cmocka_unit_test(test_members_that_are_switched_off_are_not_there),
         cmocka_unit_test(test_a_list_that_is_not_to_be_believed),

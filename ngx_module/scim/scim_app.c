@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "scim_app_connector.h"
+#include "scim_app_exemption.h"
 #include "scim_app_field.h"
 #include "scim_app_list.h"
 #include "scim_app_scim.h"
@@ -19,7 +20,7 @@
 static const char *const app_members[] = {
     "id", "name", "description", "seats", "accessRoles", "defaultAccessRole",
     "connector", "account", "limits", "guard", "settleSeconds", "checks",
-    NULL
+    "exemptions", NULL
 };
 
 static const scim_app_number_t concurrency = {
@@ -311,7 +312,8 @@ scim_app_validate(const json_t *body, const scim_app_policy_t *policy,
         && read_limits(body, out, error)
         && read_guard(body, out, error)
         && scim_app_number(body, NULL, &settle_seconds, out, error)
-        && read_checks(body, out, error);
+        && read_checks(body, out, error)
+        && scim_app_exemptions_validate(body, out, error);
     if (!valid) {
         json_decref(out);
         return false;
