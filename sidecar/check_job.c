@@ -496,7 +496,7 @@ start_list(check_job_t *job, long long listed_last)
         return;
     }
     job->list = connector_list_start(job->engine->connectors, &job->app,
-        job->workspace, on_member, on_listed, job, &kind, problem,
+        job->workspace, NULL, on_member, on_listed, job, &kind, problem,
         sizeof(problem));
     if (job->list == NULL) {
         finish(job, "failed", problem);

@@ -43,6 +43,14 @@ verb_of(const connector_call_t *call, connector_step_t step)
 }
 
 
+static bool
+can_look_up(const connector_call_t *call)
+{
+    return connector_verb(call->task->app, "find")
+        || connector_verb(call->task->app, "list");
+}
+
+
 /*
  * Ends with a failure.  While it is not verified whether an earlier attempt
  * worked, "not done" about this attempt says nothing about the task.
@@ -158,7 +166,7 @@ send_or_look_up(connector_call_t *call, connector_step_t step)
         || !template_uses(verb_of(call, step), SCIM_APP_MEMBER_ID))
     {
         send_step(call, step);
-    } else if (connector_verb(call->task->app, "list") == NULL) {
+    } else if (!can_look_up(call)) {
         connector_end(call, OUTCOME_MANUAL, "the app's id of this person is "
             "not known, and the connector has no list to find it");
     } else {
@@ -187,7 +195,7 @@ after_cancel_found_none(connector_call_t *call)
     call->cancelled = true;
     if (verb_of(call, STEP_REMOVE)) {
         send_or_look_up(call, STEP_REMOVE);
-    } else if (connector_verb(call->task->app, "list")) {
+    } else if (can_look_up(call)) {
         call->step = STEP_REMOVE;
         look_up(call);
     } else {
@@ -334,8 +342,10 @@ look_up(connector_call_t *call)
 {
     char                    problem[96];
     outcome_kind_t          kind;
+    template_values_t       values;
     const connector_task_t *task = call->task;
 
+    connector_set_values(call, &values);
     scim_buffer_reset(&call->found.email);
     call->found.count = 0;
     call->found.off_id[0] = '\0';
@@ -348,8 +358,8 @@ look_up(connector_call_t *call)
         return;
     }
     call->list = connector_list_start(call->connectors, task->app,
-        task->workspace, on_member, on_list_end, call, &kind, problem,
-        sizeof(problem));
+        task->workspace, &values, on_member, on_list_end, call, &kind,
+        problem, sizeof(problem));
     if (call->list == NULL) {
         end_failed(call, kind, problem);
     }
@@ -381,7 +391,7 @@ invite_answered(connector_call_t *call, const http_answer_t *answer)
 {
     if (answer->status == 409) {
         call->conflict = true;
-        if (connector_verb(call->task->app, "list")) {
+        if (can_look_up(call)) {
             look_up(call);
         } else {
             connector_end(call, OUTCOME_DONE,
@@ -542,7 +552,7 @@ connector_http_begin(connector_call_t *call)
                    && call->member_id[0])
         {
             send_step(call, STEP_ASSIGN); /* the invite itself worked */
-        } else if (task->unknown && connector_verb(task->app, "list")) {
+        } else if (task->unknown && can_look_up(call)) {
             look_up(call);
         } else {
             send_step(call, STEP_INVITE);

@@ -15,6 +15,7 @@ struct connector_list_s {
     connectors_t          *connectors;
     const scim_app_t      *app;
     const char            *workspace;
+    template_values_t      person; /* empty for the whole list */
     const json_t          *verb, *map;
     connector_member_pt    on_member;
     connector_list_done_pt done;
@@ -57,7 +58,7 @@ send_request(connector_list_t *list, outcome_kind_t *kind, char *problem,
     size_t problem_size)
 {
     char              start[24], number[24], offset[24];
-    template_values_t values = { 0 };
+    template_values_t values = list->person;
 
     snprintf(start, sizeof(start), "%zu", list->result.members + 1);
     snprintf(offset, sizeof(offset), "%zu", list->result.members);
@@ -442,7 +443,8 @@ on_page(void *data, const http_answer_t *answer)
 
 connector_list_t *
 connector_list_start(connectors_t *connectors, const scim_app_t *app,
-    const char *workspace, connector_member_pt on_member,
+    const char *workspace, const template_values_t *person,
+    connector_member_pt on_member,
     connector_list_done_pt done, void *data, outcome_kind_t *kind,
     char *problem, size_t problem_size)
 {
@@ -457,7 +459,12 @@ connector_list_start(connectors_t *connectors, const scim_app_t *app,
     list->connectors = connectors;
     list->app = app;
     list->workspace = workspace;
-    list->verb = connector_verb(app, "list");
+    list->verb = person ? connector_verb(app, "find") : NULL;
+    if (list->verb) {
+        list->person = *person;
+    } else {
+        list->verb = connector_verb(app, "list");
+    }
     list->map = json_object_get(list->verb, "map");
     list->on_member = on_member;
     list->done = done;

@@ -2,6 +2,7 @@
 #define SIDECAR_CONNECTOR_LIST_H
 
 #include "connector.h"
+#include "template.h"
 
 /*
  * Walks an app's member list page by page.  A page that fails in any way
@@ -36,14 +37,18 @@ typedef void (*connector_list_done_pt)(void *data,
     const connector_list_result_t *result);
 
 /*
- * The app must have a `list` and outlive the walk.  `done` is called exactly
- * once, from the loop; NULL (and no call) when the first request cannot be
- * made, with *kind and *problem (at most 96 bytes) saying why.
+ * The app must have a `list` and outlive the walk.  With `person`, whose
+ * texts must outlive it, too, the app's `find` is walked instead, where it
+ * has one: those that the app finds by the person's address or name.  `done`
+ * is called exactly once, from the loop; NULL (and no call) when the first
+ * request cannot be made, with *kind and *problem (at most 96 bytes) saying
+ * why.
  */
 connector_list_t *connector_list_start(connectors_t *connectors,
     const scim_app_t *app, const char *workspace,
-    connector_member_pt on_member, connector_list_done_pt done, void *data,
-    outcome_kind_t *kind, char *problem, size_t problem_size);
+    const template_values_t *person, connector_member_pt on_member,
+    connector_list_done_pt done, void *data, outcome_kind_t *kind,
+    char *problem, size_t problem_size);
 
 /* Ends the walk without a call. */
 void connector_list_cancel(connector_list_t *list);

@@ -208,6 +208,8 @@ members_of_the_wrong_kind_are_refused(void **state)
     refused("name", "\"\"");
     refused("connector.list.pending", "\"no\"");
     refused("exemptions", "{}");
+    refused("connector.find", "{\"method\":\"GET\",\"path\":\"/m\","
+        "\"items\":\"\",\"map\":{\"id\":\"/id\",\"email\":\"/e\"}}");
     refused_at("exemptions", "[{\"member\":\"a\"}]",
         "exemptions[0].reason");
     refused_at("exemptions", "[{\"member\":\"a\",\"reason\":\"r\","

@@ -538,6 +538,27 @@ links_that_go_in_a_circle_fail_the_list(void **state)
 
 
 static void
+a_person_is_found_without_the_whole_list(void **state)
+{
+    fixture_t *f = *state;
+
+    f->task.kind = TASK_REMOVE;
+    f->task.accepted = true;
+    change(f, "find", "{\"method\":\"GET\",\"path\":\"/search?q="
+        "${user.email}\",\"items\":\"/found\",\"map\":{\"id\":\"/id\","
+        "\"email\":\"/email\"}}");
+    mock_app_answer(f->app, 200, "", "{\"found\":[{\"id\":\"8\",\"email\":"
+        "\"ana@example.com.evil.org\"},{\"id\":\"9\",\"email\":"
+        "\"ana@example.com\"}]}");
+    mock_app_answer(f->app, 204, "", "");
+    run(f, OUTCOME_DONE);
+    assert_true(mock_app_is(f->app, 0,
+        "GET /v1/search?q=Ana%40Example.com HTTP"));
+    assert_true(mock_app_is(f->app, 1, "DELETE /v1/members/9 HTTP"));
+}
+
+
+static void
 pages_by_offset_begin_where_the_last_one_ended(void **state)
 {
     fixture_t *f = *state;
@@ -1109,6 +1130,7 @@ main(void)
         CASE(links_to_next_pages_are_followed),
         CASE(a_link_to_another_host_is_not_followed),
         CASE(links_that_go_in_a_circle_fail_the_list),
+        CASE(a_person_is_found_without_the_whole_list),
         CASE(pages_by_offset_begin_where_the_last_one_ended),
         CASE(a_removal_is_done_when_the_app_says_so_or_has_no_such_member),
         CASE(an_invite_that_was_not_accepted_is_cancelled),

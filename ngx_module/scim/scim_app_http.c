@@ -41,7 +41,7 @@ typedef struct {
 static const char *const connector_members[] = {
     "type", "baseUrl", "auth", "clientCertificate", "headers", "invite",
     "role", "remove", "cancel", "answer", "assign", "unassign", "reactivate",
-    "list", "roleIds", NULL
+    "find", "list", "roleIds", NULL
 };
 static const char *const invite_members[] = {
     "method", "path", "body", "memberId", NULL
@@ -76,6 +76,8 @@ static const verb_t verbs[] = {
       PERSON_VARIABLES | MEMBER_VARIABLE, USER_KEYS | MEMBER_VARIABLE },
     { "reactivate", call_members, write_methods,
       PERSON_VARIABLES | MEMBER_VARIABLE, USER_KEYS | MEMBER_VARIABLE },
+    { "find", list_members, list_methods,
+      PERSON_VARIABLES | PAGE_VARIABLES, USER_KEYS },
     { "list", list_members, list_methods,
       PLACE_VARIABLES | PAGE_VARIABLES, 0 }
 };
