@@ -381,6 +381,27 @@ membership_is_asked_without_reading_the_group(void **state)
 }
 
 
+/* Nobody there is never the answer of a data set that was not meant. */
+static void
+another_data_set_is_not_an_empty_list(void **state)
+{
+    static const char *const queries[] = { NULL, "startIndex=900",
+        "count=0", "cursor=", "filter=userName%20eq%20%22nobody%22",
+        "filter=title%20pr", "sortBy=title", "sortBy=userName&count=0",
+        "filter=emails%20sw%20%22nobody%22" };
+    char dataset[sizeof(harness.dataset)];
+
+    (void) state;
+    memcpy(dataset, harness.dataset, sizeof(dataset));
+    snprintf(harness.dataset, sizeof(harness.dataset), "another");
+    for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
+        json_decref(harness_ask(&harness, 503, SCIM_METHOD_GET, "/Users",
+            queries[i], NULL));
+    }
+    memcpy(harness.dataset, dataset, sizeof(dataset));
+}
+
+
 /* ---- requests of all types, and by POST ---- */
 
 static void
@@ -487,6 +508,7 @@ main(void)
         cmocka_unit_test(a_walk_goes_on_where_the_budget_ends),
         cmocka_unit_test(lookups_read_no_more_than_they_show),
         cmocka_unit_test(membership_is_asked_without_reading_the_group),
+        cmocka_unit_test(another_data_set_is_not_an_empty_list),
         cmocka_unit_test(search_requests_are_checked),
         cmocka_unit_test(the_root_pages_through_all_types),
     };

@@ -82,8 +82,8 @@ local function groups_with(c, id)
     return groups
 end
 
--- Only when nobody is found it matters whether this is the data set that the
--- caller means, so a look-up that finds somebody asks for nothing else.
+-- A look-up that finds somebody asks for nothing else: only when nobody is
+-- found it matters whether this is the data set that the caller means.
 local function begin_reading(keys, args)
     call = redis.call
     return { prefix = string.sub(keys[1], 1, -7) .. args[1] .. ':' }
@@ -109,7 +109,7 @@ register('list_page', function(keys, args)
     -- one more than is wanted tells whether there are more
     local members = slice(key, first, last, offset, count > 0 and count + 1
         or 0, reverse)
-    if #members == 0 then
+    if #members == 0 or source ~= 'index' then
         local known, failed = begin(keys, args)
         if not known then
             return failed
