@@ -310,53 +310,64 @@ check_required(const slots_t *slots, scim_error_t *error)
 }
 
 
-static json_t *
-assemble_extension(const scim_schema_t *schema, json_t *const *values)
+/* Sets those of a schema's attributes that have a value. */
+static bool
+set_values(json_t *object, const scim_schema_t *schema, json_t *const *values)
 {
-    json_t *container = json_object();
+    bool ok = true;
 
     for (size_t i = 0; i < schema->attribute_count; i++) {
-        if (values[i]) {
-            json_object_set_nocheck(container, schema->attributes[i].name,
-                values[i]);
-        }
+        ok = ok && (values[i] == NULL
+                    || json_object_set_nocheck(object,
+                           schema->attributes[i].name, values[i]) == 0);
     }
-    if (json_object_size(container) == 0) {
-        json_decref(container);
-        return NULL;
-    }
-    return container;
+    return ok;
 }
 
 
+/* The container of an extension, when there is anything to put into it. */
+static bool
+assemble_extension(json_t *document, json_t *schemas,
+    const scim_schema_t *extension, json_t *const *values)
+{
+    json_t *container = json_object();
+    bool    ok = container && set_values(container, extension, values);
+
+    if (ok && json_object_size(container) > 0) {
+        ok = json_array_append_new(schemas,
+                json_stringn(extension->id, extension->id_len)) == 0
+            && json_object_set_nocheck(document, extension->id,
+                container) == 0;
+    }
+    json_decref(container);
+    return ok;
+}
+
+
+/* NULL when memory is gone: a document is whole or none. */
 static json_t *
 assemble(const slots_t *slots, const char *id)
 {
+    bool                 ok;
     const scim_schema_t *schema = slots->type->schema;
     json_t              *document = json_object(), *schemas = json_array();
 
-    json_array_append_new(schemas, json_stringn(schema->id, schema->id_len));
-    json_object_set_new_nocheck(document, "schemas", schemas);
-    json_object_set_new_nocheck(document, "id", json_string(id));
-    if (slots->external_id) {
-        json_object_set_nocheck(document, "externalId", slots->external_id);
-    }
-    for (size_t i = 0; i < schema->attribute_count; i++) {
-        if (slots->core[i]) {
-            json_object_set_nocheck(document, schema->attributes[i].name,
-                slots->core[i]);
-        }
-    }
+    ok = json_array_append_new(schemas,
+            json_stringn(schema->id, schema->id_len)) == 0
+        && json_object_set_nocheck(document, "schemas", schemas) == 0
+        && json_object_set_new_nocheck(document, "id", json_string(id)) == 0
+        && (slots->external_id == NULL
+            || json_object_set_nocheck(document, "externalId",
+                   slots->external_id) == 0)
+        && set_values(document, schema, slots->core);
     for (size_t e = 0; e < slots->type->extension_count; e++) {
-        const scim_schema_t *extension = slots->type->extensions[e];
-        json_t *container = assemble_extension(extension,
-            slots->extension[e]);
-
-        if (container) {
-            json_array_append_new(schemas,
-                json_stringn(extension->id, extension->id_len));
-            json_object_set_new_nocheck(document, extension->id, container);
-        }
+        ok = ok && assemble_extension(document, schemas,
+            slots->type->extensions[e], slots->extension[e]);
+    }
+    json_decref(schemas);
+    if (!ok) {
+        json_decref(document);
+        return NULL;
     }
     return document;
 }
@@ -503,6 +514,15 @@ collect_body(collector_t *collector, const json_t *body)
 }
 
 
+/* The error of a failure that has none yet. */
+static bool
+no_memory(scim_error_t *error)
+{
+    return error && error->status == 0
+        ? scim_error_set(error, 500, SCIM_ERROR_NONE, "no memory") : false;
+}
+
+
 bool
 scim_document_normalize(const scim_resource_type_t *type,
     scim_document_mode_t mode, const json_t *body, const json_t *current,
@@ -534,7 +554,7 @@ scim_document_normalize(const scim_resource_type_t *type,
         ok = *document != NULL;
     }
     free_slots(&collector.slots);
-    return ok;
+    return ok || no_memory(error);
 }
 
 
@@ -595,7 +615,7 @@ scim_document_finish(const scim_resource_type_t *type, const char *id,
 
     slots = calloc(1, sizeof(*slots));
     if (slots == NULL) {
-        return scim_error_set(error, 500, SCIM_ERROR_NONE, "no memory");
+        return no_memory(error);
     }
     slots->type = type;
     prune(*document);
@@ -611,5 +631,5 @@ scim_document_finish(const scim_resource_type_t *type, const char *id,
     }
     free_slots(slots);
     free(slots);
-    return ok;
+    return ok || no_memory(error);
 }

@@ -276,14 +276,15 @@ scim_patch_apply(const scim_resource_type_t *type, const json_t *body,
         return syntax(error, "Operations must be an array");
     }
     patch.document = json_deep_copy(current);
-    if (patch.document == NULL) {
-        return scim_error_set(error, 500, SCIM_ERROR_NONE, "no memory");
-    }
-    if (!apply_all(&patch, operations)
+    /* a copy that ran out of memory is not whole */
+    if (!json_equal(patch.document, current)
+        || !apply_all(&patch, operations)
         || !scim_document_finish(type, id, &patch.document, error))
     {
         json_decref(patch.document);
-        return false;
+        return error && error->status == 0
+            ? scim_error_set(error, 500, SCIM_ERROR_NONE, "no memory")
+            : false;
     }
     *document = patch.document;
     return true;

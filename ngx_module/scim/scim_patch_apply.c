@@ -35,6 +35,14 @@ scim_patch_unassigns(const json_t *value)
 }
 
 
+/* Puts a new value into its holder, which lends it; NULL without memory. */
+static json_t *
+attach(json_t *object, const char *name, json_t *value)
+{
+    return json_object_set_new(object, name, value) == 0 ? value : NULL;
+}
+
+
 /* Where the attribute lives: the document or an extension's container. */
 static json_t *
 holder(patch_t *patch, const scim_path_t *path, bool make)
@@ -46,8 +54,8 @@ holder(patch_t *patch, const scim_path_t *path, bool make)
     }
     container = json_object_get(patch->document, path->extension->id);
     if (container == NULL && make) {
-        container = json_object();
-        json_object_set_new(patch->document, path->extension->id, container);
+        container = attach(patch->document, path->extension->id,
+            json_object());
     }
     return container;
 }
@@ -185,9 +193,21 @@ merge(patch_t *patch, const scim_attribute_t *attribute, json_t *target,
 
 
 static bool
+few_enough(patch_t *patch, const scim_attribute_t *attribute,
+    const json_t *array)
+{
+    return json_array_size(array) <= SCIM_DOCUMENT_VALUE_MAX
+        || scim_error_set(patch->error, 400, SCIM_ERROR_INVALID_VALUE,
+            "%s has more than %d values", attribute->name,
+            SCIM_DOCUMENT_VALUE_MAX);
+}
+
+
+static bool
 append(patch_t *patch, json_t *object, const scim_attribute_t *attribute,
     json_t *values)
 {
+    bool    ok = true;
     size_t  i, j;
     json_t *element, *other, *array;
 
@@ -202,15 +222,12 @@ append(patch_t *patch, json_t *object, const scim_attribute_t *attribute,
             known = known || json_equal(other, element);
         }
         if (!known) {
-            json_array_append(array, element);
+            ok = ok && json_array_append(array, element) == 0;
             keep_primary(array, element);
         }
     }
     json_decref(values);
-    return json_array_size(array) <= SCIM_DOCUMENT_VALUE_MAX
-        || scim_error_set(patch->error, 400, SCIM_ERROR_INVALID_VALUE,
-            "%s has more than %d values", attribute->name,
-            SCIM_DOCUMENT_VALUE_MAX);
+    return ok && few_enough(patch, attribute, array);
 }
 
 
@@ -344,13 +361,31 @@ implied_element(patch_t *patch, const scim_path_t *path, json_t *array,
 }
 
 
+/* A new element (stolen); the list itself is made when needed. */
+static bool
+add_element(patch_t *patch, const scim_path_t *path, json_t *element)
+{
+    const char *name = path->attribute->name;
+    json_t     *object = holder(patch, path, true);
+    json_t     *array = json_object_get(object, name);
+
+    if (array == NULL) {
+        array = attach(object, name, json_array());
+    }
+    if (json_array_append_new(array, element) != 0) {
+        return false;
+    }
+    keep_primary(array, element);
+    return few_enough(patch, path->attribute, array);
+}
+
+
 static bool
 at_element_sub(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
     const json_t *value)
 {
-    json_t     *target, *object = holder(patch, path, verb != PATCH_REMOVE);
-    const char *name = path->attribute->name;
-    json_t     *array = json_object_get(object, name);
+    json_t *target, *array = json_object_get(holder(patch, path, false),
+        path->attribute->name);
 
     scim_lenient_note(patch->lenient, SCIM_LENIENT_NO_FILTER_SUB);
     if (!implied_element(patch, path, array, &target)) {
@@ -361,11 +396,11 @@ at_element_sub(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
             return true;
         }
         target = json_object();
-        if (array == NULL) {
-            array = json_array();
-            json_object_set_new(object, name, array);
+        if (!set_sub(patch, verb, target, path->sub, value)) {
+            json_decref(target);
+            return false;
         }
-        json_array_append_new(array, target);
+        return add_element(patch, path, target);
     }
     if (!set_sub(patch, verb, target, path->sub, value)) {
         return false;
@@ -390,64 +425,9 @@ at_sub(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
         if (verb == PATCH_REMOVE) {
             return true;
         }
-        target = json_object();
-        json_object_set_new(object, path->attribute->name, target);
+        target = attach(object, path->attribute->name, json_object());
     }
     return set_sub(patch, verb, target, path->sub, value);
-}
-
-
-/*
- * Literals of `a eq x and b eq y`; false when the filter says anything else,
- * or what no value can be: `a eq ""`, `a eq x and a eq y`.
- */
-static bool
-filter_literals(const scim_filter_t *filter, json_t *element)
-{
-    json_t *old, *literal = NULL;
-
-    if (filter->kind == SCIM_FILTER_AND) {
-        return filter_literals(filter->left, element)
-            && filter_literals(filter->right, element);
-    }
-    if (filter->kind != SCIM_FILTER_EQ || filter->sub == NULL
-        || filter->sub->mutability == SCIM_READ_ONLY
-        || !scim_value_normalize(filter->sub, filter->value, "", &literal,
-            NULL, NULL)
-        || literal == NULL)
-    {
-        return false;
-    }
-    old = json_object_get(element, filter->sub->name);
-    if (old && !json_equal(old, literal)) {
-        json_decref(literal);
-        return false;
-    }
-    return json_object_set_new(element, filter->sub->name, literal) == 0;
-}
-
-
-/* Is it safe to make up an element for a replace that matches none? (L-30) */
-static bool
-canonical_target(const scim_attribute_t *attribute, const json_t *literals)
-{
-    const json_t           *type = json_object_get(literals, "type");
-    const scim_attribute_t *sub = scim_attribute_sub(attribute, "type", 4);
-
-    if (json_is_true(json_object_get(literals, "primary"))
-        && json_object_size(literals) == 1)
-    {
-        return true;
-    }
-    if (!json_is_string(type) || sub == NULL) {
-        return false;
-    }
-    for (size_t i = 0; i < sub->canonical_value_count; i++) {
-        if (strcmp(sub->canonical_values[i], json_string_value(type)) == 0) {
-            return true;
-        }
-    }
-    return false;
 }
 
 
@@ -475,11 +455,11 @@ static bool
 create_element(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
     const json_t *value)
 {
-    json_t *array, *object, *element = json_object();
+    json_t *element = json_object();
 
-    if (!filter_literals(path->filter, element)
+    if (!scim_patch_literals(path->filter, element)
         || (verb == PATCH_REPLACE
-            && !canonical_target(path->attribute, element)))
+            && !scim_patch_canonical(path->attribute, element)))
     {
         json_decref(element);
         return no_target(patch);
@@ -493,15 +473,7 @@ create_element(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
         return false;
     }
     scim_lenient_note(patch->lenient, SCIM_LENIENT_ELEMENT_CREATED);
-    object = holder(patch, path, true);
-    array = json_object_get(object, path->attribute->name);
-    if (array == NULL) {
-        array = json_array();
-        json_object_set_new(object, path->attribute->name, array);
-    }
-    json_array_append_new(array, element);
-    keep_primary(array, element);
-    return true;
+    return add_element(patch, path, element);
 }
 
 
@@ -512,7 +484,7 @@ remove_missed(patch_t *patch, const scim_path_t *path)
     bool    simple;
     json_t *literals = json_object();
 
-    simple = filter_literals(path->filter, literals)
+    simple = scim_patch_literals(path->filter, literals)
         && (json_object_get(literals, "type")
             || json_object_get(literals, "primary"));
     json_decref(literals);

@@ -26,11 +26,17 @@ wrong(typing_t *typing, const char *where, const char *expected)
 
 
 static bool
+no_memory(typing_t *typing)
+{
+    return scim_error_set(typing->error, 500, SCIM_ERROR_NONE, "no memory");
+}
+
+
+static bool
 given(json_t *value, json_t **out, typing_t *typing)
 {
     if (value == NULL) {
-        return scim_error_set(typing->error, 500, SCIM_ERROR_NONE,
-            "no memory");
+        return no_memory(typing);
     }
     *out = value;
     return true;
@@ -258,8 +264,8 @@ type_members(const scim_attribute_t *attribute, const json_t *object,
         {
             return false;
         }
-        if (typed) {
-            json_object_set_new(result, sub->name, typed);
+        if (typed && json_object_set_new(result, sub->name, typed) != 0) {
+            return no_memory(typing);
         }
     }
     return true;
@@ -413,8 +419,9 @@ type_array(const scim_attribute_t *attribute, const json_t *value,
         }
         if (typed && already_there(array, typed)) {
             json_decref(typed);
-        } else if (typed) {
-            json_array_append_new(array, typed);
+        } else if (typed && json_array_append_new(array, typed) != 0) {
+            json_decref(array);
+            return no_memory(typing);
         }
     }
     one_primary(array, typing);
@@ -449,7 +456,7 @@ scim_value_normalize(const scim_attribute_t *attribute, const json_t *value,
     scim_lenient_note(lenient, SCIM_LENIENT_SINGLE_FOR_ARRAY);
     wrapped = json_pack("[O]", value);
     if (wrapped == NULL) {
-        return scim_error_set(error, 500, SCIM_ERROR_NONE, "no memory");
+        return no_memory(&typing);
     }
     ok = type_array(attribute, wrapped, where, out, &typing);
     json_decref(wrapped);
