@@ -600,14 +600,16 @@ on_due(void *data, const redisReply *reply)
 {
     shard_t *shard = data;
 
-    shard->checks_asked = false;
+    bool     again = shard->checks_again;
+
+    shard->checks_asked = shard->checks_again = false;
     if (!redis_reply_ok(reply) || shard->engine->stopping) {
         return;
     }
     for (size_t i = 1; i + 2 < reply->elements; i += 3) {
         job_start(shard->engine, shard->number, reply, i);
     }
-    if (reply->elements >= 1 + 3 * CLAIM_MAX) {
+    if (again || reply->elements >= 1 + 3 * CLAIM_MAX) {
         checks_look(shard->engine, shard->number);
     }
 }
@@ -621,6 +623,7 @@ checks_look(engine_t *engine, unsigned number)
     redis_call_t call;
 
     if (!engine->ready || engine->stopping || shard->checks_asked) {
+        shard->checks_again = shard->checks_asked;
         return;
     }
     redis_call_begin(&call, "check_due", false, number, "", engine->dataset);

@@ -35,6 +35,7 @@ typedef struct {
     bool          dirty_asked; /* a claim is on its way */
     bool          due_asked;
     bool          checks_asked;
+    bool          checks_again; /* more may have come since they were */
     bool          touched; /* events were acknowledged since the last trim */
 } shard_t;
 
