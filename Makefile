@@ -27,7 +27,7 @@ MODULE_SRC = $(wildcard ngx_module/*.c ngx_module/scim/*.c)
 PACKAGES  = build-essential pkg-config nginx nginx-dev redis-server \
             libhiredis-dev libjansson-dev libcurl4-openssl-dev \
             libutf8proc-dev libssl-dev libpcre2-dev zlib1g-dev
-TEST_PACKAGES = libcmocka-dev perl
+TEST_PACKAGES = libcmocka-dev perl openssl
 FUZZ_PACKAGES = clang libclang-rt-14-dev
 BENCH_PACKAGES = wrk perl
 
