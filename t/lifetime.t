@@ -53,7 +53,8 @@ is(join(' ', map { $json->decode($_->{content})->{userName} } @answers),
 
 # bodies
 # more than the buffer takes: it goes to a file
-my @many = map { { value => "m$_\@example.com", type => 'other' } } 1 .. 4000;
+my @many = map { { value => "m$_\@example.com", type => 'other',
+    display => 'x' x 200 } } 1 .. 900;
 for my $case ([ small => 0 ], [ 'to a file' => 1 ]) {
     my ($name, $big) = @$case;
     my $body = user_body($big ? (emails => \@many) : ());

@@ -47,6 +47,10 @@ $stack->must('admin', 'DELETE', "/apps/$id/shares/teams/$team{viewers}");
 $stack->wait_is(sub { scalar @{ ($stack->grants($id))[0]{sources} } }, 1,
     'a share is taken back');
 is($app->roles, 'ann:viewer', '... the other source keeps the person in');
+# the last owner would not be removed by a rule
+$stack->share($id, "users/$ann", undef, 'collaborator');
+$stack->wait_is(sub { ($stack->grants($id))[0]{role} }, 'collaborator',
+    'an owner no longer');
 $stack->must('admin', 'DELETE', "/apps/$id/shares/users/$ann");
 $stack->wait_is(sub { $app->roles }, '', 'without a source nobody is in');
 
