@@ -143,6 +143,9 @@ fuzz: packages
 	        $(B)/fuzz/$$target tests/corpus/fuzz_$$target || exit 1; \
 	done
 
+# options of t/bench/run, as in: make bench BENCH='--only invites,access'
+BENCH    ?=
+LIMITS    = $(patsubst t/bench/%.c,$(B)/bench/%,$(wildcard t/bench/*.c))
 $(B)/bench/%: t/bench/%.c $(CORE_OBJ)
 	@mkdir -p $(@D)
 	@echo "  LD $@"
@@ -151,8 +154,8 @@ $(B)/bench/%: t/bench/%.c $(CORE_OBJ)
 
 bench: all
 	@conf/install-packages $(BENCH_PACKAGES)
-	@$(MAKE) --no-print-directory $(B)/bench/redis_limit
-	@exec t/bench/run
+	@$(MAKE) --no-print-directory $(LIMITS)
+	@exec t/bench/run $(BENCH)
 
 clean:
 	rm -rf $(B)

@@ -2,6 +2,8 @@
 # whose tools it uses.
 use strict;
 use warnings;
+use IO::Socket::UNIX;
+use JSON::PP;
 use List::Util qw(max min);
 use Time::HiRes qw(time);
 
@@ -50,7 +52,7 @@ sub fill_directory {
     my $record = redis($stack, 'GET', "$directory->{prefix}user:$user->{id}");
     exchange(connect_to($stack->{port}), $stack, 'DELETE',
         "/Users/$user->{id}", undef, $directory->{token});
-    redis_aof('off');
+    redis_aof($stack, 'off');
     my $before = memory($stack);
     my $script = slurp('t/bench/fill.lua');
     for (my $i = 0; $i < $users; $i += 2000) {
@@ -96,14 +98,14 @@ sub bench_lookups {
         for my $kind (sort keys %file) {
             local $ENV{SCIM_BENCH_PATHS} = $file{$kind};
             local $stack->{token} = $directory->{token};
-            my $r = wrk($stack->{port}, 'paths.lua', 0,
-                [ @{$stack}{qw(worker redis)} ]);
+            my $r = wrk($stack, 'paths.lua', 0, $o,
+                @{$stack}{qw(worker redis)});
             push @{ $rate{$kind} }, $r->{rate};
             push @{ $cpu{$kind}[$_] }, $r->{cpu}[$_] for 0, 1;
         }
     }
     row('filter by userName / GET by id', ratios($rate{filter}, $rate{id}),
-        'x');
+        'x', '>= 0.6');
     row('filter by userName', $rate{filter}, '/s');
     row('filter by userName: CPU of the edge', $cpu{filter}[0], 'us/request');
     row('filter by userName: CPU of Redis', $cpu{filter}[1], 'us/request');
@@ -134,7 +136,7 @@ sub bench_pages {
         push @{ $times{$_} }, median(@{ $seen{$_} }) for keys %seen;
     }
     row('page of 100 by startIndex: last / first', ratios($times{last},
-        $times{first}), 'x');
+        $times{first}), 'x', '<= 2');
     row('page of 100, the first', $times{first}, 'us');
     my ($first, $end) = cursors_at_both_ends($stack);
     for my $round (1 .. $o->{rounds}) {
@@ -148,7 +150,7 @@ sub bench_pages {
         push @{ $page{$_} }, median(@{ $seen{$_} }) for keys %seen;
     }
     row('page of 100 by cursor: last / second', ratios($page{last},
-        $page{first}), 'x');
+        $page{first}), 'x', '<= 1.2');
 }
 
 
@@ -199,7 +201,8 @@ sub bench_scan {
         mget($stack, $documents);
         push @{ $rate{mget} }, $documents / (time - $from);
     }
-    row('scan: documents / MGET alone', ratios($rate{scan}, $rate{mget}), 'x');
+    row('scan: documents / MGET alone', ratios($rate{scan}, $rate{mget}), 'x',
+        '>= 0.25');
     row('scan: documents', $rate{scan}, '/s');
     row('scan: documents of a core', [ map {
         1e6 / ($each{worker}[$_] + $each{redis}[$_]) }
@@ -272,7 +275,7 @@ sub bench_beside_scan {
         waitpid $pid, 0;
     }
     row('GET by id, p99: beside a scan / idle', ratios(\@beside, \@idle),
-        'x');
+        'x', '<= 3');
     row('GET by id, p99, idle', \@idle, 'us');
     row('GET by id, p99, beside a scan', \@beside, 'us');
 }
