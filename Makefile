@@ -27,7 +27,7 @@ MODULE_SRC = $(wildcard ngx_module/*.c ngx_module/scim/*.c)
 PACKAGES  = build-essential pkg-config nginx nginx-dev redis-server \
             libhiredis-dev libjansson-dev libcurl4-openssl-dev \
             libutf8proc-dev libssl-dev libpcre2-dev zlib1g-dev
-TEST_PACKAGES = libcmocka-dev perl openssl
+TEST_PACKAGES = libcmocka-dev perl openssl curl redis-tools
 FUZZ_PACKAGES = clang libclang-rt-14-dev
 BENCH_PACKAGES = wrk perl
 
@@ -157,6 +157,23 @@ bench: all
 	@$(MAKE) --no-print-directory $(LIMITS)
 	@exec t/bench/run $(BENCH)
 
+# for packages: DESTDIR; a file of settings that is there already stays
+DESTDIR    ?=
+bindir     ?= /usr/bin
+modulesdir ?= /usr/lib/nginx/modules
+sysconfdir ?= /etc/scim
+unitdir    ?= /lib/systemd/system
+datadir    ?= /usr/share/ngx_scim
+install: programs
+	install -D -m 644 $(MODULE) $(DESTDIR)$(modulesdir)/ngx_http_scim_module.so
+	install -D -m 755 -t $(DESTDIR)$(bindir) $(B)/scim-sidecar $(B)/scimctl
+	install -D -m 644 -t $(DESTDIR)$(unitdir) conf/scim-sidecar@.service
+	install -D -m 644 -t $(DESTDIR)$(datadir) conf/nginx.conf conf/redis.conf \
+	    conf/sidecar.conf
+	install -D -m 644 -t $(DESTDIR)$(datadir)/apps conf/apps/*
+	test -e $(DESTDIR)$(sysconfdir)/sidecar.conf \
+	    || install -D -m 640 -t $(DESTDIR)$(sysconfdir) conf/sidecar.conf
+
 clean:
 	rm -rf $(B)
 
@@ -165,5 +182,5 @@ FORCE:
 .SECONDARY: $(HELP_OBJ)
 
 .PHONY: all programs packages run demo module unit test-packages style test \
-    sanitize fuzz bench clean FORCE
+    sanitize fuzz bench install clean FORCE
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
