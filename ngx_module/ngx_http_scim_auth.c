@@ -2,6 +2,8 @@
 
 #include "ngx_http_scim_metrics.h"
 #include "ngx_http_scim_reply.h"
+#include "ngx_http_scim_run.h"
+#include "ngx_http_scim_wait.h"
 #include "scim_token.h"
 
 #define NGX_HTTP_SCIM_AUTH_SLOTS    1024

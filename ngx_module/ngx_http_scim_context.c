@@ -2,6 +2,7 @@
 
 #include <openssl/rand.h>
 
+#include "ngx_http_scim_wait.h"
 #include "scim_uuid.h"
 
 #define NGX_HTTP_SCIM_TRANSACTION_MAX  128
@@ -9,20 +10,10 @@
 #define NGX_HTTP_SCIM_ANSWER_MAX       (1024 * 1024)
 
 
-/* The client is gone, or it is over: a late reply finds nobody. */
 static void
 ngx_http_scim_detach(void *data)
 {
-    ngx_http_scim_ctx_t  *ctx = data;
-
-    if (ctx->wait) {
-        ngx_http_scim_redis_forget(ctx->wait);
-        ctx->wait = NULL;
-    }
-
-    if (ctx->timer.timer_set) {
-        ngx_del_timer(&ctx->timer);
-    }
+    ngx_http_scim_stop_waiting(data);
 }
 
 
@@ -177,6 +168,7 @@ ngx_http_scim_create_ctx(ngx_http_request_t *r)
     }
 
     ctx->request = r;
+    ngx_queue_init(&ctx->waits);
     ctx->conf = ngx_http_get_module_loc_conf(r, ngx_http_scim_module);
     ctx->main_conf = ngx_http_get_module_main_conf(r, ngx_http_scim_module);
     scim_buffer_init(&ctx->response.body, NGX_HTTP_SCIM_ANSWER_MAX);

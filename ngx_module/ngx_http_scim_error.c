@@ -217,7 +217,7 @@ ngx_http_scim_error_reply(ngx_http_scim_ctx_t *ctx)
 
     case NGX_HTTP_TOO_MANY_REQUESTS:
     case NGX_HTTP_SERVICE_UNAVAILABLE:
-        ctx->response.retry_after = NGX_HTTP_SCIM_RETRY_AFTER;
+        ctx->response.retry_after = SCIM_RETRY_AFTER;
         detail = "too many requests";
         break;
 

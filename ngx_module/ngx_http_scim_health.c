@@ -1,6 +1,7 @@
 #include "ngx_http_scim_health.h"
 
 #include "ngx_http_scim_reply.h"
+#include "ngx_http_scim_wait.h"
 
 
 static ngx_int_t

@@ -9,16 +9,6 @@
 #define NGX_HTTP_SCIM_REDIS_BYTES_MAX  (64 * 1024 * 1024)
 
 
-struct ngx_http_scim_wait_s {
-    ngx_http_scim_redis_conn_t  *conn;
-    ngx_http_scim_reply_pt       handler;     /* NULL: forgotten */
-    void                        *data;
-    const scim_command_t        *command;     /* the waiting side's */
-    size_t                       bytes;       /* of the command */
-    unsigned                     repeated:1;
-};
-
-
 static void ngx_http_scim_redis_callback(redisAsyncContext *ac, void *data,
     void *privdata);
 
@@ -67,14 +57,16 @@ ngx_http_scim_redis_command(ngx_http_scim_wait_t *wait)
 
 
 ngx_http_scim_wait_t *
-ngx_http_scim_redis_send(const scim_command_t *command,
-    ngx_http_scim_reply_pt handler, void *data, const char **why)
+ngx_http_scim_redis_send(scim_command_t *command,
+    const ngx_http_scim_wait_t *before, ngx_http_scim_reply_pt handler,
+    void *data, const char **why)
 {
     size_t                       i, bytes;
     ngx_http_scim_wait_t        *wait;
     ngx_http_scim_redis_conn_t  *conn;
 
-    conn = ngx_http_scim_redis_choose();
+    conn = before && before->conn->ready ? before->conn
+                                         : ngx_http_scim_redis_choose();
     if (conn == NULL) {
         *why = ngx_http_scim_redis_trouble();
         if (*why == NULL) {
@@ -107,6 +99,7 @@ ngx_http_scim_redis_send(const scim_command_t *command,
     wait->command = command;
     wait->bytes = bytes;
     wait->repeated = 0;
+    wait->late = 0;
 
     if (ngx_http_scim_redis_command(wait) != NGX_OK) {
         ngx_free(wait);         /* no callback will come */
@@ -236,7 +229,7 @@ ngx_http_scim_redis_callback(redisAsyncContext *ac, void *data, void *privdata)
         conn->tried = 1;
 
         if (wait->handler) {
-            wait->handler(wait->data, NULL);
+            wait->handler(wait, NULL);
         }
 
         ngx_free(wait);
@@ -253,10 +246,10 @@ ngx_http_scim_redis_callback(redisAsyncContext *ac, void *data, void *privdata)
         if (ngx_http_scim_redis_reply_init(&converted, reply, &conn->log)
             == NGX_OK)
         {
-            wait->handler(wait->data, &converted.reply);
+            wait->handler(wait, &converted.reply);
 
         } else {
-            wait->handler(wait->data, NULL);
+            wait->handler(wait, NULL);
         }
 
         ngx_http_scim_redis_reply_free(&converted);

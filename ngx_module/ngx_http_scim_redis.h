@@ -4,13 +4,28 @@
 #include "ngx_http_scim_module.h"
 
 /*
- * Commands of requests.  A request waits through a wait object that both
- * sides can forget: hiredis' callback frees it, nothing else does.
+ * Commands of requests.  A request waits for each through a wait object that
+ * both sides can forget: hiredis' callback frees it, nothing else does.
  */
 typedef struct ngx_http_scim_wait_s  ngx_http_scim_wait_t;
 
 /* reply NULL: the connection was lost, the outcome is unknown */
-typedef void (*ngx_http_scim_reply_pt)(void *data, const scim_reply_t *reply);
+typedef void (*ngx_http_scim_reply_pt)(ngx_http_scim_wait_t *wait,
+    const scim_reply_t *reply);
+
+struct ngx_http_scim_wait_s {
+    /* the waiting side's; nothing else looks at these three */
+    ngx_queue_t                           queue;
+    ngx_msec_t                            until;
+    unsigned                              late:1;
+
+    void                                 *data;
+    scim_command_t                       *command;   /* the waiting side's */
+    ngx_http_scim_reply_pt                handler;   /* NULL: forgotten */
+    struct ngx_http_scim_redis_conn_s    *conn;
+    size_t                                bytes;     /* of the command */
+    unsigned                              repeated:1;
+};
 
 ngx_int_t ngx_http_scim_redis_start(ngx_cycle_t *cycle,
     ngx_http_scim_main_conf_t *smcf);
@@ -20,13 +35,16 @@ void ngx_http_scim_redis_stop(void);
 
 /*
  * Sends a command and calls `handler` once with its reply, later, never from
- * inside this call.  The command must stay as it is until then: it is sent
- * again when Redis lacked our functions.  NULL when no connection is ready or
- * too much waits for it (*why says which, in words for the client): the
- * handler is never called then.
+ * inside this call; wait->data is `data` then.  The command must stay as it is
+ * until then: it is sent again when Redis lacked our functions.  What a request
+ * sends while it waits for `before` (or NULL) takes the same connection, so
+ * that Redis sees both in order.  NULL when no connection is ready or too much
+ * waits for it (*why says which, in words for the client): the handler is never
+ * called then.
  */
-ngx_http_scim_wait_t *ngx_http_scim_redis_send(const scim_command_t *command,
-    ngx_http_scim_reply_pt handler, void *data, const char **why);
+ngx_http_scim_wait_t *ngx_http_scim_redis_send(scim_command_t *command,
+    const ngx_http_scim_wait_t *before, ngx_http_scim_reply_pt handler,
+    void *data, const char **why);
 
 /* The waiting side goes away; a late reply is dropped. */
 void ngx_http_scim_redis_forget(ngx_http_scim_wait_t *wait);

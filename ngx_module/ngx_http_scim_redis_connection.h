@@ -15,7 +15,7 @@
  * connection takes commands, and one that never had an answer yet: the
  * requests that come while a worker starts may wait.
  */
-typedef struct {
+typedef struct ngx_http_scim_redis_conn_s {
     ngx_http_scim_redis_events_t  events;
     ngx_event_t                   timer;     /* the next step of the picture */
     ngx_log_t                     log;

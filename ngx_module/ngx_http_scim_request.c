@@ -11,12 +11,6 @@
 static ngx_int_t ngx_http_scim_route(ngx_http_scim_ctx_t *ctx);
 static ngx_int_t ngx_http_scim_page(ngx_http_scim_ctx_t *ctx);
 static void ngx_http_scim_body_handler(ngx_http_request_t *r);
-static ngx_int_t ngx_http_scim_advance(ngx_http_scim_ctx_t *ctx,
-    scim_step_t step);
-static ngx_int_t ngx_http_scim_operation_reply(ngx_http_scim_ctx_t *ctx,
-    const scim_reply_t *reply);
-static void ngx_http_scim_woken(void *data, const scim_reply_t *reply);
-static void ngx_http_scim_timeout(ngx_event_t *ev);
 
 
 ngx_int_t
@@ -210,7 +204,7 @@ ngx_http_scim_too_large(ngx_http_scim_ctx_t *ctx)
 ngx_int_t
 ngx_http_scim_unavailable(ngx_http_scim_ctx_t *ctx, const char *detail)
 {
-    ctx->response.retry_after = NGX_HTTP_SCIM_RETRY_AFTER;
+    ctx->response.retry_after = SCIM_RETRY_AFTER;
 
     return ngx_http_scim_reply_error(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
                                      detail);
@@ -253,7 +247,7 @@ ngx_http_scim_page(ngx_http_scim_ctx_t *ctx)
 }
 
 
-/* ---- body, token, operation ---- */
+/* ---- body ---- */
 
 static void
 ngx_http_scim_body_handler(ngx_http_request_t *r)
@@ -282,187 +276,4 @@ ngx_http_scim_body_handler(ngx_http_request_t *r)
         /* the reference that reading the body took */
         ngx_http_finalize_request(r, rc);
     }
-}
-
-
-ngx_int_t
-ngx_http_scim_run(ngx_http_scim_ctx_t *ctx)
-{
-    unsigned         shards;
-    scim_service_t  *service = &ctx->conf->service;
-
-    ctx->scim.dataset = ngx_http_scim_redis_dataset();
-
-    if (ctx->scim.dataset.len == 0) {
-        return ngx_http_scim_unavailable(ctx, "the store holds no data set");
-    }
-
-    shards = ngx_http_scim_redis_shards();
-    if (shards) {
-        service->shard_count = shards;  /* this worker's copy */
-    }
-
-    /* from now on, however long the body took */
-    ngx_http_scim_set_time(ctx);
-
-    ctx->operation = ctx->conf->kind == NGX_HTTP_SCIM_ADMIN
-                     ? scim_admin_operation_new(service, &ctx->scim)
-                     : scim_operation_new(service, &ctx->scim);
-    if (ctx->operation == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return ngx_http_scim_advance(ctx, scim_operation_start(ctx->operation));
-}
-
-
-static ngx_int_t
-ngx_http_scim_advance(ngx_http_scim_ctx_t *ctx, scim_step_t step)
-{
-    if (step == SCIM_STEP_SEND) {
-        return ngx_http_scim_wait(ctx, &ctx->operation->command,
-                                  ngx_http_scim_operation_reply);
-    }
-
-    ngx_http_scim_count_lenient(&ctx->operation->lenient);
-
-    return ngx_http_scim_reply(ctx, &ctx->operation->response);
-}
-
-
-static ngx_int_t
-ngx_http_scim_operation_reply(ngx_http_scim_ctx_t *ctx,
-    const scim_reply_t *reply)
-{
-    scim_step_t  step;
-
-    /* a further command has as much time as the first had */
-    ngx_http_scim_set_time(ctx);
-
-    step = scim_operation_reply(ctx->operation, reply);
-
-    if (step == SCIM_STEP_DONE && reply->type == SCIM_REPLY_ERROR
-        && ctx->operation->response.status == NGX_HTTP_INTERNAL_SERVER_ERROR)
-    {
-        /* our bug; the texts of Redis' errors hold no input */
-        ngx_log_error(NGX_LOG_ALERT, ctx->request->connection->log, 0,
-                      "redis refused a command: \"%*s\"", reply->len,
-                      reply->text);
-    }
-
-    if (scim_reply_is(reply, "DATASET")) {
-        ngx_http_scim_redis_doubt();
-    }
-
-    return ngx_http_scim_advance(ctx, step);
-}
-
-
-/* ---- waiting ---- */
-
-ngx_int_t
-ngx_http_scim_ask(ngx_http_scim_ctx_t *ctx, ngx_uint_t argc,
-    ngx_http_scim_next_pt next)
-{
-    ngx_uint_t  i;
-
-    for (i = 0; i < argc; i++) {
-        ctx->argv_len[i] = ngx_strlen(ctx->argv[i]);
-    }
-
-    ctx->command.argc = argc;
-    ctx->command.argv = ctx->argv;
-    ctx->command.argv_len = ctx->argv_len;
-
-    return ngx_http_scim_wait(ctx, &ctx->command, next);
-}
-
-
-ngx_int_t
-ngx_http_scim_wait(ngx_http_scim_ctx_t *ctx, const scim_command_t *command,
-    ngx_http_scim_next_pt next)
-{
-    const char          *why;
-    ngx_http_request_t  *r = ctx->request;
-
-    ctx->wait = ngx_http_scim_redis_send(command, ngx_http_scim_woken, ctx,
-                                         &why);
-    if (ctx->wait == NULL) {
-        ngx_http_scim_count(NGX_HTTP_SCIM_COUNT_REDIS_REFUSED);
-        return ngx_http_scim_unavailable(ctx, why);
-    }
-
-    ctx->next = next;
-    ctx->timer.handler = ngx_http_scim_timeout;
-    ctx->timer.data = ctx;
-    ctx->timer.log = r->connection->log;
-    ngx_add_timer(&ctx->timer, ctx->main_conf->redis_timeout);
-
-    r->read_event_handler = ngx_http_test_reading;
-    r->write_event_handler = ngx_http_request_empty_handler;
-    r->connection->log->action = "waiting for redis";
-
-    return NGX_DONE;
-}
-
-
-/* The end of a wait, from an event that is not the client's. */
-static void
-ngx_http_scim_resume(ngx_http_scim_ctx_t *ctx, ngx_int_t rc)
-{
-    ngx_connection_t    *c;
-    ngx_http_request_t  *r;
-
-    if (rc == NGX_DONE) {
-        return;         /* it waits again */
-    }
-
-    r = ctx->request;
-    c = r->connection;
-
-    ngx_http_finalize_request(r, rc);
-    ngx_http_run_posted_requests(c);
-}
-
-
-static void
-ngx_http_scim_woken(void *data, const scim_reply_t *reply)
-{
-    ngx_int_t             rc;
-    ngx_http_scim_ctx_t  *ctx = data;
-
-    ctx->wait = NULL;
-    ngx_del_timer(&ctx->timer);
-    ngx_http_set_log_request(ctx->request->connection->log, ctx->request);
-
-    if (reply) {
-        rc = ctx->next(ctx, reply);
-
-    } else {
-        ngx_http_scim_count(NGX_HTTP_SCIM_COUNT_REDIS_LOST);
-        rc = ngx_http_scim_unavailable(ctx, "the connection to the store was "
-                                       "lost; what came of the request is "
-                                       "unknown");
-    }
-
-    ngx_http_scim_resume(ctx, rc);
-}
-
-
-static void
-ngx_http_scim_timeout(ngx_event_t *ev)
-{
-    ngx_int_t              rc;
-    ngx_http_scim_ctx_t   *ctx = ev->data;
-    ngx_http_scim_wait_t  *wait = ctx->wait;
-
-    ctx->wait = NULL;
-    ngx_http_scim_redis_forget(wait);
-    ngx_http_set_log_request(ctx->request->connection->log, ctx->request);
-
-    rc = ngx_http_scim_unavailable(ctx, "the store did not answer in time");
-    ngx_http_scim_resume(ctx, rc);
-
-    /* last, as it may answer others too; the wait is the callback's */
-    ngx_http_scim_redis_timed_out(wait);
 }

@@ -5,8 +5,6 @@
 #include "ngx_http_scim_redis.h"
 #include "scim_key.h"
 
-#define NGX_HTTP_SCIM_RETRY_AFTER  2  /* s */
-
 typedef struct ngx_http_scim_ctx_s  ngx_http_scim_ctx_t;
 
 /*
@@ -17,18 +15,20 @@ typedef ngx_int_t (*ngx_http_scim_next_pt)(ngx_http_scim_ctx_t *ctx,
     const scim_reply_t *reply);
 
 /*
- * One request.  It waits for at most one reply: `wait` is set exactly while it
- * does, and so is the timer.  ctx->wait and wait->data point at each other;
- * whoever goes first clears the other's pointer.
+ * One request.  `waits` are its commands under way, the oldest first; the timer
+ * runs while there are any, and while `turn` is posted.  ctx->waits and
+ * wait->data point at each other; whoever goes first takes itself out.
  */
 struct ngx_http_scim_ctx_s {
     ngx_http_request_t         *request;
     ngx_http_scim_loc_conf_t   *conf;
     ngx_http_scim_main_conf_t  *main_conf;
 
-    ngx_http_scim_wait_t       *wait;
-    ngx_http_scim_next_pt       next;        /* valid while it waits */
+    ngx_queue_t                 waits;
     ngx_event_t                 timer;
+    ngx_event_t                 turn;        /* the operation goes on */
+    scim_command_t             *held;        /* not sent yet, or NULL */
+    ngx_http_scim_next_pt       next;        /* of the glue's own command */
 
     ngx_str_t                   transaction;
     scim_request_t              scim;
@@ -48,21 +48,6 @@ struct ngx_http_scim_ctx_s {
 
 /* The content handler of every kind of location. */
 ngx_int_t ngx_http_scim_handler(ngx_http_request_t *r);
-
-/*
- * Sends a command that stays as it is until the reply; `next` goes on then.
- * NGX_DONE: it waits.  Otherwise the 503 has been sent, and the value goes to
- * ngx_http_finalize_request().
- */
-ngx_int_t ngx_http_scim_wait(ngx_http_scim_ctx_t *ctx,
-    const scim_command_t *command, ngx_http_scim_next_pt next);
-
-/* The same with the first `argc` of ctx->argv, whose lengths it measures. */
-ngx_int_t ngx_http_scim_ask(ngx_http_scim_ctx_t *ctx, ngx_uint_t argc,
-    ngx_http_scim_next_pt next);
-
-/* Runs the request's operation: its token has been accepted. */
-ngx_int_t ngx_http_scim_run(ngx_http_scim_ctx_t *ctx);
 
 /* Ends with 503 and Retry-After; with 413. */
 ngx_int_t ngx_http_scim_unavailable(ngx_http_scim_ctx_t *ctx,

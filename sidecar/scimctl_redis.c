@@ -278,28 +278,43 @@ convert(const redisReply *from, scim_reply_t *to, int depth)
 }
 
 
+/* Sends one command, and hands its reply over. */
+static bool
+exchange(scimctl_t *ctl, scim_operation_t *operation, scim_command_t *command,
+    scim_step_t *step)
+{
+    bool         ok;
+    redisReply  *reply = call_argv(ctl, command->argc, command->argv,
+        command->argv_len);
+    scim_reply_t converted;
+
+    if (reply == NULL) {
+        return complain(ctl, "Redis");
+    }
+    ok = convert(reply, &converted, 0);
+    if (ok) {
+        *step = scim_operation_reply(operation, command, &converted);
+    } else {
+        fprintf(stderr, "scimctl: unexpected answer of Redis\n");
+    }
+    free_reply(&converted);
+    freeReplyObject(reply);
+    return ok;
+}
+
+
+/* One command at a time: nobody else waits for this process. */
 static bool
 run(scimctl_t *ctl, scim_operation_t *operation)
 {
-    bool         ok;
-    redisReply  *reply;
-    scim_step_t  step = scim_operation_start(operation);
-    scim_reply_t converted;
+    scim_step_t     step = scim_operation_start(operation);
+    scim_command_t *command;
 
-    while (step == SCIM_STEP_SEND) {
-        reply = call_argv(ctl, operation->command.argc,
-            operation->command.argv, operation->command.argv_len);
-        if (reply == NULL) {
-            return complain(ctl, "Redis");
-        }
-        ok = convert(reply, &converted, 0);
-        if (ok) {
-            step = scim_operation_reply(operation, &converted);
-        }
-        free_reply(&converted);
-        freeReplyObject(reply);
-        if (!ok) {
-            fprintf(stderr, "scimctl: unexpected answer of Redis\n");
+    while (step != SCIM_STEP_DONE) {
+        command = scim_operation_command(operation);
+        if (command == NULL) {
+            step = scim_operation_continue(operation);
+        } else if (!exchange(ctl, operation, command, &step)) {
             return false;
         }
     }

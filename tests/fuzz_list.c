@@ -61,7 +61,8 @@ run(const scim_service_t *service, const scim_request_t *request,
     step = scim_operation_start(operation);
     for (int i = 0; step == SCIM_STEP_SEND && i < REPLY_MAX; i++) {
         reply = reply_of(&at, end, element);
-        step = scim_operation_reply(operation, &reply);
+        step = scim_operation_reply(operation,
+            scim_operation_command(operation), &reply);
     }
     if (step == SCIM_STEP_DONE && operation->response.status == 0) {
         abort();

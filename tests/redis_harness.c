@@ -323,32 +323,63 @@ harness_call_new(redis_harness_t *harness, scim_method_t method,
 }
 
 
-void
-harness_call_step(redis_harness_t *harness, harness_call_t *call)
+static void
+take_commands(harness_call_t *call)
 {
-    redisReply   *reply;
-    scim_reply_t *copy;
+    scim_command_t *command;
 
-    if (call->operation == NULL) {
-        call->operation = (call->admin ? scim_admin_operation_new
-            : scim_operation_new)(&harness->service, &call->request);
-        assert_non_null(call->operation);
-        call->step = scim_operation_start(call->operation);
-        return;
+    while (call->step != SCIM_STEP_DONE
+           && (command = scim_operation_command(call->operation)))
+    {
+        assert_true(call->pending_count < HARNESS_PENDING_MAX);
+        call->pending[call->pending_count++] = command;
     }
-    assert_int_equal(call->step, SCIM_STEP_SEND);
-    reply = redisCommandArgv(harness->redis,
-        (int) call->operation->command.argc,
-        call->operation->command.argv, call->operation->command.argv_len);
+}
+
+
+static void
+exchange(redis_harness_t *harness, harness_call_t *call)
+{
+    redisReply     *reply;
+    scim_reply_t   *copy;
+    scim_command_t *command = call->pending[0];
+
+    assert_true(call->pending_count > 0);
+    call->pending_count--;
+    memmove(call->pending, call->pending + 1,
+        call->pending_count * sizeof(call->pending[0]));
+    reply = redisCommandArgv(harness->redis, (int) command->argc,
+        command->argv, command->argv_len);
     assert_non_null(reply);
     if (reply->type == REDIS_REPLY_ERROR) {
         print_message("# redis: %s\n", reply->str);
     }
     call->commands++;
     copy = harness_reply(reply);
-    call->step = scim_operation_reply(call->operation, copy);
+    call->step = scim_operation_reply(call->operation, command, copy);
     harness_reply_free(copy);
     freeReplyObject(reply);
+}
+
+
+void
+harness_call_step(redis_harness_t *harness, harness_call_t *call)
+{
+    if (call->operation == NULL) {
+        call->operation = (call->admin ? scim_admin_operation_new
+            : scim_operation_new)(&harness->service, &call->request);
+        assert_non_null(call->operation);
+        call->step = scim_operation_start(call->operation);
+        take_commands(call);
+        return;
+    }
+    assert_int_not_equal(call->step, SCIM_STEP_DONE);
+    if (call->step == SCIM_STEP_YIELD) {
+        call->step = scim_operation_continue(call->operation);
+    } else {
+        exchange(harness, call);
+    }
+    take_commands(call);
 }
 
 
@@ -357,7 +388,7 @@ harness_call_run(redis_harness_t *harness, harness_call_t *call)
 {
     do {
         harness_call_step(harness, call);
-    } while (call->step == SCIM_STEP_SEND);
+    } while (call->step != SCIM_STEP_DONE);
 }
 
 

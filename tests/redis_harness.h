@@ -14,6 +14,9 @@
 #define HARNESS_WORKSPACE "acme"
 #define HARNESS_SHARD     7
 
+/* commands of one operation at the same time */
+#define HARNESS_PENDING_MAX 128
+
 typedef struct {
     char              directory[64];
     char              socket[96];
@@ -56,6 +59,8 @@ typedef struct {
     scim_request_t    request;
     scim_operation_t *operation;
     scim_step_t       step;
+    scim_command_t   *pending[HARNESS_PENDING_MAX]; /* taken, not sent */
+    unsigned          pending_count;
     unsigned          commands; /* sent so far */
     bool              admin;
     char             *text[6];
@@ -68,7 +73,10 @@ typedef struct {
 harness_call_t *harness_call_new(redis_harness_t *harness,
     scim_method_t method, const char *path, const char *query,
     const char *body);
-/* Starts it, or sends the command it waits for and hands the reply over. */
+/*
+ * Starts it, or sends the oldest command that it waits for and hands the reply
+ * over, or lets it go on.
+ */
 void harness_call_step(redis_harness_t *harness, harness_call_t *call);
 /* Steps until it is done. */
 void harness_call_run(redis_harness_t *harness, harness_call_t *call);

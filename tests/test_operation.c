@@ -57,7 +57,8 @@ static void
 feed(harness_call_t *call, scim_reply_t reply)
 {
     assert_int_equal(call->step, SCIM_STEP_SEND);
-    call->step = scim_operation_reply(call->operation, &reply);
+    call->step = scim_operation_reply(call->operation,
+        &call->operation->command, &reply);
 }
 
 

@@ -47,6 +47,7 @@ scim_operation_alloc(size_t size, const scim_service_t *service,
     if (operation) {
         operation->service = service;
         operation->request = request;
+        operation->command.operation = operation;
         operation->render_error = render_scim_error;
         scim_buffer_init(&operation->response.body, BODY_MAX);
     }
@@ -97,9 +98,28 @@ scim_operation_start(scim_operation_t *operation)
 }
 
 
-scim_step_t
-scim_operation_reply(scim_operation_t *operation, const scim_reply_t *reply)
+scim_command_t *
+scim_operation_command(scim_operation_t *operation)
 {
+    if (operation->parts) {
+        return operation->parts->command(operation);
+    }
+    if (!operation->composed) {
+        return NULL;
+    }
+    operation->composed = false;
+    return &operation->command;
+}
+
+
+scim_step_t
+scim_operation_reply(scim_operation_t *operation, scim_command_t *command,
+    const scim_reply_t *reply)
+{
+    if (operation->parts) {
+        return checked(operation,
+            operation->parts->reply(operation, command, reply));
+    }
     if (scim_operation_refused(operation, reply)) {
         return SCIM_STEP_DONE;
     }
@@ -108,8 +128,33 @@ scim_operation_reply(scim_operation_t *operation, const scim_reply_t *reply)
 
 
 scim_step_t
+scim_operation_lost(scim_operation_t *operation, scim_command_t *command,
+    const char *detail)
+{
+    scim_error_t error = { 0 };
+
+    if (operation->parts) {
+        return checked(operation,
+            operation->parts->lost(operation, command, detail));
+    }
+    scim_error_set(&error, 503, SCIM_ERROR_NONE, "%s", detail);
+    scim_operation_fail(operation, &error);
+    operation->response.retry_after = SCIM_RETRY_AFTER;
+    return SCIM_STEP_DONE;
+}
+
+
+scim_step_t
+scim_operation_continue(scim_operation_t *operation)
+{
+    return checked(operation, operation->parts->resume(operation));
+}
+
+
+scim_step_t
 scim_operation_end(scim_operation_t *operation, int status)
 {
+    operation->composed = false;
     operation->response.status = status;
     return SCIM_STEP_DONE;
 }
@@ -212,6 +257,7 @@ scim_command_send(scim_operation_t *operation,
     scim_step_t (*next)(scim_operation_t *, const scim_reply_t *))
 {
     operation->next = next;
+    operation->composed = true;
     return SCIM_STEP_SEND;
 }
 
@@ -314,20 +360,36 @@ refuse(scim_operation_t *operation, const refusal_t *refusal)
 }
 
 
+/* What an error of Redis means. */
+static const refusal_t *
+refusal_of(const scim_reply_t *reply)
+{
+    const refusal_t *refusal = error_refusals;
+
+    while (refusal->prefix[0]
+           && (reply->len < strlen(refusal->prefix)
+               || memcmp(reply->text, refusal->prefix,
+                   strlen(refusal->prefix)) != 0))
+    {
+        refusal++;
+    }
+    return refusal;
+}
+
+
+bool
+scim_reply_is_bug(const scim_reply_t *reply)
+{
+    return reply->type == SCIM_REPLY_ERROR
+        && refusal_of(reply)->status == 500;
+}
+
+
 bool
 scim_operation_refused(scim_operation_t *operation, const scim_reply_t *reply)
 {
     if (reply->type == SCIM_REPLY_ERROR) {
-        const refusal_t *refusal = error_refusals;
-
-        while (refusal->prefix[0]
-               && (reply->len < strlen(refusal->prefix)
-                   || memcmp(reply->text, refusal->prefix,
-                       strlen(refusal->prefix)) != 0))
-        {
-            refusal++;
-        }
-        return refuse(operation, refusal);
+        return refuse(operation, refusal_of(reply));
     }
     for (size_t i = 0; i < sizeof(code_refusals) / sizeof(code_refusals[0]);
          i++)

@@ -13,19 +13,35 @@
 
 /*
  * One HTTP request as a pure state machine.  An operation says which Redis
- * command it wants next; whoever owns the sockets (nginx module, scimctl, a
- * unit test) sends it and feeds the reply back, until the operation is done:
+ * commands it wants next; whoever owns the sockets (nginx module, scimctl, a
+ * unit test) sends them, one behind the other without waiting, and hands each
+ * reply over when it comes, until the operation is done:
  *
  *     step = scim_operation_start(operation);
- *     while (step == SCIM_STEP_SEND) {
- *         send(&operation->command); ... wait ...
- *         step = scim_operation_reply(operation, &reply);
+ *     while (step != SCIM_STEP_DONE) {
+ *         while ((command = scim_operation_command(operation)) != NULL) {
+ *             send(command);
+ *         }
+ *         if (step == SCIM_STEP_YIELD) {
+ *             ... others have their turn ...
+ *             step = scim_operation_continue(operation);
+ *         } else {
+ *             ... wait for the reply to any command that was sent ...
+ *             step = scim_operation_reply(operation, command, &reply);
+ *         }
  *     }
  *     send operation->response
  *
+ * A command that cannot be sent, or whose reply will not come, is given back
+ * by scim_operation_lost().  Replies may be handed over while an operation
+ * yields.  It is done only when no command is under way.
+ *
  * No I/O, no clock, no randomness: time and ids come in with the request.
  */
-typedef enum { SCIM_STEP_SEND, SCIM_STEP_DONE } scim_step_t;
+typedef enum { SCIM_STEP_SEND, SCIM_STEP_YIELD, SCIM_STEP_DONE } scim_step_t;
+
+/* Seconds after which a client may ask again when the store is away. */
+#define SCIM_RETRY_AFTER 2
 
 typedef enum {
     SCIM_METHOD_GET,
@@ -93,10 +109,14 @@ typedef struct {
     unsigned char           random[64];  /* fresh random bytes */
 } scim_request_t;
 
+typedef struct scim_operation_s scim_operation_t;
+
+/* Stays as it is until its reply is handed over. */
 typedef struct {
-    size_t       argc;
-    const char **argv; /* owned by the operation, valid until the next step */
-    size_t      *argv_len;
+    size_t            argc;
+    const char      **argv; /* owned by the operation */
+    size_t           *argv_len;
+    scim_operation_t *operation; /* whose it is; NULL: the glue's own */
 } scim_command_t;
 
 typedef struct {
@@ -110,20 +130,33 @@ typedef struct {
     bool          challenge;     /* send WWW-Authenticate: Bearer */
 } scim_response_t;
 
-typedef struct scim_operation_s scim_operation_t;
+/*
+ * What an operation does that is made of others (Bulk), each with a command of
+ * its own; the functions below call it.
+ */
+typedef struct {
+    scim_command_t *(*command)(scim_operation_t *operation);
+    scim_step_t (*reply)(scim_operation_t *operation, scim_command_t *command,
+        const scim_reply_t *reply);
+    scim_step_t (*lost)(scim_operation_t *operation, scim_command_t *command,
+        const char *detail);
+    scim_step_t (*resume)(scim_operation_t *operation);
+} scim_operation_parts_t;
 
 /*
  * The public head of an operation.  Each family of endpoints (resources,
  * discovery, admin) embeds it as its first member and sets `next`.
  */
 struct scim_operation_s {
-    const scim_service_t *service;
-    const scim_request_t *request;
-    scim_command_t        command;
-    scim_response_t       response;
-    scim_lenient_t        lenient;
-    scim_arena_t          arena; /* lives as long as the operation */
-    scim_arena_t          sending; /* the command's arguments */
+    const scim_service_t         *service;
+    const scim_request_t         *request;
+    const scim_operation_parts_t *parts; /* NULL: one command at a time */
+    scim_command_t                command;
+    bool                          composed; /* it waits to be taken */
+    scim_response_t               response;
+    scim_lenient_t                lenient;
+    scim_arena_t                  arena; /* lives as long as the operation */
+    scim_arena_t                  sending; /* the command's arguments */
     scim_step_t (*next)(scim_operation_t *operation,
         const scim_reply_t *reply);
     void (*destroy)(scim_operation_t *operation); /* may be NULL */
@@ -143,8 +176,23 @@ scim_operation_t *scim_admin_operation_new(const scim_service_t *service,
 void scim_operation_free(scim_operation_t *operation);
 
 scim_step_t scim_operation_start(scim_operation_t *operation);
+
+/* The next command to send, or NULL when there is none now. */
+scim_command_t *scim_operation_command(scim_operation_t *operation);
+
+/* The reply to a command of this operation; it need not be kept afterwards. */
 scim_step_t scim_operation_reply(scim_operation_t *operation,
-    const scim_reply_t *reply);
+    scim_command_t *command, const scim_reply_t *reply);
+
+/*
+ * No reply to this command will come, for the reason that `detail` gives in
+ * words for the client: 503 with Retry-After.
+ */
+scim_step_t scim_operation_lost(scim_operation_t *operation,
+    scim_command_t *command, const char *detail);
+
+/* After SCIM_STEP_YIELD. */
+scim_step_t scim_operation_continue(scim_operation_t *operation);
 
 /*
  * For families.  `size` is that of the embedding structure, whose first member
@@ -179,6 +227,9 @@ long long scim_reply_number(const scim_reply_t *reply, size_t element);
 scim_step_t scim_operation_fail(scim_operation_t *operation,
     const scim_error_t *error);
 scim_step_t scim_operation_end(scim_operation_t *operation, int status);
+
+/* An error of Redis that nothing but a bug of ours explains. */
+bool scim_reply_is_bug(const scim_reply_t *reply);
 
 /* The media type of SCIM answers to this request: RFC 7644 section 3.8. */
 const char *scim_operation_media_type(const scim_operation_t *operation);
