@@ -57,7 +57,7 @@ typedef struct {
     unsigned            attempt;
     unsigned            tries; /* to record the outcome */
     task_kind_t         kind;
-    scim_app_t          app;
+    const scim_app_t   *app; /* lent by the cache */
     person_t            person;
     char               *texts[GRANT_FIELD_COUNT]; /* the grant */
     char                user[ENGINE_ID_MAX];
@@ -151,7 +151,7 @@ static void
 run_free(run_t *run)
 {
     loop_timer_free(run->timer);
-    scim_app_free(&run->app);
+    app_cache_release(run->queue->dispatch->engine->apps, run->app);
     for (int i = 0; i < GRANT_FIELD_COUNT; i++) {
         free(run->texts[i]);
     }
@@ -294,7 +294,7 @@ wait_again(run_t *run, const connector_outcome_t *outcome)
 
     run->unknown = outcome->kind == OUTCOME_UNKNOWN;
     if (!told && run->kind != TASK_REMOVE
-        && run->attempt >= run->app.limits.max_attempts)
+        && run->attempt >= run->app->limits.max_attempts)
     {
         run->state = "failed"; /* removals are never given up */
         return;
@@ -394,7 +394,7 @@ fill_call(run_t *run, const redisReply *reply)
     }
     call->accepted = strcmp(state, "accepted") == 0
         || strcmp(state, "connected") == 0;
-    call->app = &run->app;
+    call->app = run->app;
     call->workspace = run->queue->workspace;
     call->user.id = run->user;
     call->user.email = run->person.email;
@@ -421,9 +421,11 @@ read_claim(run_t *run, const redisReply *reply)
     }
     app = reply->element[6];
     user = reply->element[7];
-    if (app->type != REDIS_REPLY_STRING || app->len < 10
-        || !scim_app_read(app->str + 10, (size_t) app->len - 10, &run->app))
-    {
+    if (app->type == REDIS_REPLY_STRING) {
+        run->app = app_cache_read(run->queue->dispatch->engine->apps,
+            app->str, (size_t) app->len);
+    }
+    if (run->app == NULL) {
         return false; /* deleted: the planner ends the grant */
     }
     run->attempt = (unsigned) redis_reply_number(reply, 2);
@@ -452,8 +454,8 @@ on_claimed(void *data, const redisReply *reply)
         run_end(run);
         return;
     }
-    queue->concurrency = run->app.limits.concurrency;
-    queue->rate = run->app.limits.rate_per_second;
+    queue->concurrency = run->app->limits.concurrency;
+    queue->rate = run->app->limits.rate_per_second;
     loop_timer_arm(run->timer, RENEW_PERIOD);
     if (!connector_run(engine->connectors, &run->call, on_outcome, run)) {
         log_error("task %s: no memory for its call", run->task);

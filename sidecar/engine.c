@@ -432,15 +432,17 @@ engine_new(loop_t *loop, const conf_t *conf)
     engine->address.user = conf->redis_user;
     engine->address.password = conf->redis_password;
     engine->connectors = connectors_new(loop, &conf->connectors);
+    engine->apps = app_cache_new();
     engine->dispatch = dispatch_new(engine);
     engine->stream = stream_new(engine);
     engine->period_timer = loop_timer_new(loop, on_period, engine);
     engine->stop_timer = loop_timer_new(loop, stop_now, engine);
     engine->redis = redis_client_new(loop, &engine->address, on_redis,
         engine);
-    if (engine->connectors == NULL || engine->dispatch == NULL
-        || engine->stream == NULL || engine->period_timer == NULL
-        || engine->stop_timer == NULL || engine->redis == NULL)
+    if (engine->connectors == NULL || engine->apps == NULL
+        || engine->dispatch == NULL || engine->stream == NULL
+        || engine->period_timer == NULL || engine->stop_timer == NULL
+        || engine->redis == NULL)
     {
         engine_free(engine);
         return NULL;
@@ -467,6 +469,7 @@ engine_free(engine_t *engine)
         loop_timer_free(engine->shards[i].due_timer);
     }
     free(engine->shards);
+    app_cache_free(engine->apps);
     loop_timer_free(engine->period_timer);
     loop_timer_free(engine->stop_timer);
     free(engine);

@@ -1,6 +1,7 @@
 #ifndef SIDECAR_ENGINE_H
 #define SIDECAR_ENGINE_H
 
+#include "app_cache.h"
 #include "conf.h"
 #include "connector.h"
 #include "redis_client.h"
@@ -45,6 +46,7 @@ struct engine_s {
     redis_address_t address;
     redis_client_t *redis;
     connectors_t   *connectors;
+    app_cache_t    *apps;
     stream_t       *stream;
     dispatch_t     *dispatch;
     loop_timer_t   *period_timer;

@@ -10,10 +10,11 @@
 #include "scim_record.h"
 
 typedef struct {
-    scim_arena_t arena;
-    scim_app_t  *apps; /* to be freed one by one */
-    size_t       app_count;
-    person_t     person;
+    scim_arena_t       arena;
+    app_cache_t       *cache;
+    const scim_app_t **apps; /* lent by the cache */
+    size_t             app_count;
+    person_t           person;
 } memory_t;
 
 /* Reads the flat reply from left to right. */
@@ -91,19 +92,28 @@ person_read(const char *record, size_t len, person_t *person)
 }
 
 
+/* NULL, and failed, when there is no string. */
+static const redisReply *
+next_string(reader_t *reader)
+{
+    const redisReply *one = reader->at < reader->reply->elements
+        ? reader->reply->element[reader->at++] : NULL;
+
+    if (one == NULL || one->type != REDIS_REPLY_STRING) {
+        reader->failed = true;
+        return NULL;
+    }
+    return one;
+}
+
+
 static const char *
 next_text(reader_t *reader, size_t *len)
 {
     char             *copy;
-    const redisReply *one;
+    const redisReply *one = next_string(reader);
 
-    if (reader->at >= reader->reply->elements) {
-        reader->failed = true;
-        return "";
-    }
-    one = reader->reply->element[reader->at++];
-    if (one->type != REDIS_REPLY_STRING) {
-        reader->failed = true;
+    if (one == NULL) {
         return "";
     }
     copy = scim_arena_copy(&reader->memory->arena, one->str,
@@ -239,30 +249,28 @@ read_grants(reader_t *reader, plan_facts_t *facts)
 static void
 read_apps(reader_t *reader, plan_facts_t *facts)
 {
-    size_t      len = 0, count = next_count(reader);
+    size_t      count = next_count(reader);
     memory_t   *memory = reader->memory;
     plan_app_t *apps = next_array(reader, count, sizeof(*apps));
 
-    memory->apps = calloc(count + 1, sizeof(*memory->apps));
-    reader->failed = reader->failed || memory->apps == NULL;
+    memory->apps = next_array(reader, count, sizeof(*memory->apps));
     for (size_t i = 0; i < count && !reader->failed; i++) {
-        const char *record;
-        scim_app_t *app = &memory->apps[memory->app_count];
+        const redisReply *record;
 
         apps[i].id = next_text(reader, NULL);
         apps[i].seat = strcmp(next_text(reader, NULL), "1") == 0;
         apps[i].last_owner = strcmp(next_text(reader, NULL), "1") == 0;
-        record = next_text(reader, &len);
-        if (len == 0) {
+        record = next_string(reader);
+        if (record == NULL || record->len == 0) {
             continue; /* deleted */
         }
-        /* ten digits of version, then the definition */
-        if (len < 10 || !scim_app_read(record + 10, len - 10, app)) {
+        apps[i].app = app_cache_read(memory->cache, record->str,
+            (size_t) record->len);
+        if (apps[i].app == NULL) {
             reader->failed = true;
             break;
         }
-        memory->app_count++;
-        apps[i].app = app;
+        memory->apps[memory->app_count++] = apps[i].app;
     }
     facts->apps = apps;
     facts->app_count = count;
@@ -270,13 +278,12 @@ read_apps(reader_t *reader, plan_facts_t *facts)
 
 
 facts_t *
-facts_read(const redisReply *reply)
+facts_read(const redisReply *reply, app_cache_t *cache)
 {
-    size_t      len = 0;
-    facts_t    *facts = calloc(1, sizeof(*facts));
-    memory_t   *memory = calloc(1, sizeof(*memory));
-    reader_t    reader = { reply, 3, memory, false };
-    const char *record;
+    facts_t          *facts = calloc(1, sizeof(*facts));
+    memory_t         *memory = calloc(1, sizeof(*memory));
+    reader_t          reader = { reply, 3, memory, false };
+    const redisReply *record;
 
     if (facts == NULL || memory == NULL) {
         free(facts);
@@ -284,12 +291,14 @@ facts_read(const redisReply *reply)
         return NULL;
     }
     facts->memory = memory;
+    memory->cache = cache;
     facts->plan.now = redis_reply_number(reply, 1);
     snprintf(facts->digest, sizeof(facts->digest), "%s",
         redis_reply_text(reply, 2));
-    record = next_text(&reader, &len);
-    person_read(record, len, &memory->person);
-    facts->plan.exists = len > 0;
+    record = next_string(&reader);
+    person_read(record ? record->str : "", record ? (size_t) record->len : 0,
+        &memory->person);
+    facts->plan.exists = record && record->len > 0;
     facts->plan.active = memory->person.active;
     facts->plan.email = memory->person.email;
     facts->plan.user_name = memory->person.user_name;
@@ -314,9 +323,8 @@ facts_free(facts_t *facts)
     }
     memory = facts->memory;
     for (size_t i = 0; i < memory->app_count; i++) {
-        scim_app_free(&memory->apps[i]);
+        app_cache_release(memory->cache, memory->apps[i]);
     }
-    free(memory->apps);
     scim_arena_free(&memory->arena);
     free(memory);
     free(facts);

@@ -3,6 +3,7 @@
 
 #include <hiredis/hiredis.h>
 
+#include "app_cache.h"
 #include "planner.h"
 
 /*
@@ -15,8 +16,11 @@ typedef struct {
     void        *memory; /* private */
 } facts_t;
 
-/* NULL when the reply is damaged or memory is gone. */
-facts_t *facts_read(const redisReply *reply);
+/*
+ * NULL when the reply is damaged or memory is gone.  The apps are lent by the
+ * cache until facts_free().
+ */
+facts_t *facts_read(const redisReply *reply, app_cache_t *cache);
 void facts_free(facts_t *facts);
 
 /* A person as connectors and the planner see one. */

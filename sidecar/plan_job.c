@@ -187,7 +187,7 @@ on_facts(void *data, const redisReply *reply)
     job_t *job = data;
 
     if (redis_reply_ok(reply)) {
-        job->facts = facts_read(reply);
+        job->facts = facts_read(reply, job->engine->apps);
     }
     if (job->facts == NULL) {
         log_error("facts of user %s cannot be read", job->user);

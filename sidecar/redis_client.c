@@ -11,6 +11,7 @@
 #define BACKOFF_MIN 50 /* ms */
 #define BACKOFF_MAX 2000
 #define ADDRESS_MAX 256
+#define LENGTH_DIGITS 20 /* of a size_t */
 
 struct redis_client_s {
     loop_t                *loop;
@@ -29,11 +30,11 @@ struct redis_client_s {
 /* A command on its way, kept whole until its reply for a second try. */
 typedef struct {
     redis_client_t *client;
-    char           *text;
-    size_t          len;
     redis_reply_pt  reply;
     void           *data;
     bool            reloaded;
+    size_t          len;
+    char            text[]; /* as it goes over the wire */
 } request_t;
 
 static void connect_now(loop_t *loop, void *data);
@@ -339,8 +340,56 @@ on_reply(redisAsyncContext *context, void *reply, void *data)
         return;
     }
     request->reply(request->data, reply);
-    redisFreeCommand(request->text);
     free(request);
+}
+
+
+/* "<mark><number>\r\n"; hiredis formats each with stdio. */
+static char *
+put_length(char *out, char mark, size_t number)
+{
+    char   digits[LENGTH_DIGITS];
+    size_t count = 0;
+
+    do {
+        digits[count++] = (char) ('0' + number % 10);
+        number /= 10;
+    } while (number);
+    *out++ = mark;
+    while (count) {
+        *out++ = digits[--count];
+    }
+    *out++ = '\r';
+    *out++ = '\n';
+    return out;
+}
+
+
+static request_t *
+request_new(int argc, const char **argv, const size_t *argv_len)
+{
+    char      *out;
+    size_t     size = LENGTH_DIGITS + 3;
+    request_t *request;
+
+    for (int i = 0; i < argc; i++) {
+        size += LENGTH_DIGITS + 5 + argv_len[i];
+    }
+    request = malloc(sizeof(*request) + size);
+    if (request == NULL) {
+        return NULL;
+    }
+    memset(request, 0, sizeof(*request));
+    out = put_length(request->text, '*', (size_t) argc);
+    for (int i = 0; i < argc; i++) {
+        out = put_length(out, '$', argv_len[i]);
+        memcpy(out, argv[i], argv_len[i]);
+        out += argv_len[i];
+        *out++ = '\r';
+        *out++ = '\n';
+    }
+    request->len = (size_t) (out - request->text);
+    return request;
 }
 
 
@@ -348,29 +397,21 @@ bool
 redis_client_send(redis_client_t *client, int argc, const char **argv,
     const size_t *argv_len, redis_reply_pt reply, void *data)
 {
-    long long  len;
     request_t *request;
 
     if (!client->up || client->context == NULL) {
         return false;
     }
-    request = calloc(1, sizeof(*request));
+    request = request_new(argc, argv, argv_len);
     if (request == NULL) {
         return false;
     }
-    len = redisFormatCommandArgv(&request->text, argc, argv, argv_len);
-    if (len < 0) {
-        free(request);
-        return false;
-    }
     request->client = client;
-    request->len = (size_t) len;
     request->reply = reply;
     request->data = data;
     if (redisAsyncFormattedCommand(client->context, on_reply, request,
             request->text, request->len) != REDIS_OK)
     {
-        redisFreeCommand(request->text);
         free(request);
         return false;
     }

@@ -104,11 +104,16 @@ access_expect(redis_harness_t *harness, const char *code,
 facts_t *
 access_facts(redis_harness_t *harness, const char *user)
 {
-    facts_t    *facts;
-    redisReply *reply = access_call(harness, "facts", user, NULL);
+    facts_t            *facts;
+    redisReply         *reply = access_call(harness, "facts", user, NULL);
+    static app_cache_t *apps; /* as long as the program */
 
+    if (apps == NULL) {
+        apps = app_cache_new();
+        assert_non_null(apps);
+    }
     assert_string_equal(redis_reply_code(reply), "OK");
-    facts = facts_read(reply);
+    facts = facts_read(reply, apps);
     assert_non_null(facts);
     freeReplyObject(reply);
     return facts;
