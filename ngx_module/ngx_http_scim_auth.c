@@ -109,6 +109,9 @@ ngx_http_scim_auth_precheck(ngx_http_scim_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
+    ctx->scim.odd_token = scim_token_odd((char *) header->value.data,
+                                         header->value.len);
+
     return ngx_http_scim_auth_cached(ctx) == NGX_DECLINED ? NGX_DECLINED
                                                           : NGX_OK;
 }

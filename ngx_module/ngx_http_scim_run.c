@@ -126,7 +126,10 @@ ngx_http_scim_advance(ngx_http_scim_ctx_t *ctx, scim_step_t step)
     step = ngx_http_scim_send_commands(ctx, step);
 
     if (step == SCIM_STEP_DONE) {
+        /* what was refused was not normalized */
+    if (ctx->operation->response.status < NGX_HTTP_BAD_REQUEST) {
         ngx_http_scim_count_lenient(&ctx->operation->lenient);
+    }
 
         return ngx_http_scim_reply(ctx, &ctx->operation->response);
     }

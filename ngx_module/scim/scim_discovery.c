@@ -175,7 +175,7 @@ answer(scim_operation_t *operation, const scim_reply_t *none)
 
     (void) none;
     if (scim_query_read(operation->request->query, &operation->arena, &query,
-            &ignored)
+            &operation->lenient, &ignored)
         && query.filter.text)
     {
         return fail(operation, 403, "filters are not offered here");

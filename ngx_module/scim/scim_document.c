@@ -6,30 +6,8 @@
 #include "scim_document_internal.h"
 #include "scim_fold.h"
 
-#define ATTRIBUTE_MAX SCIM_SCHEMA_ATTRIBUTE_MAX
-#define EXTENSION_MAX SCIM_SCHEMA_EXTENSION_MAX
-
-/*
- * Raw or typed values on their way into a document, by position in the
- * schema.  All references are owned.
- */
-typedef struct {
-    const scim_resource_type_t *type;
-    json_t                     *external_id;
-    json_t                     *core[ATTRIBUTE_MAX];
-    json_t                     *extension[EXTENSION_MAX][ATTRIBUTE_MAX];
-} slots_t;
-
-typedef struct {
-    slots_t         slots;
-    const json_t   *members; /* borrowed; NULL = not named */
-    scim_lenient_t *lenient;
-    scim_error_t   *error;
-} collector_t;
-
-
 static void
-free_slots(slots_t *slots)
+free_slots(scim_slots_t *slots)
 {
     json_decref(slots->external_id);
     for (size_t i = 0; i < slots->type->schema->attribute_count; i++) {
@@ -42,194 +20,6 @@ free_slots(slots_t *slots)
             json_decref(slots->extension[e][i]);
         }
     }
-}
-
-
-/* The slot of an attribute, or NULL for one that has none (id, meta). */
-static json_t **
-slot_of(slots_t *slots, const scim_attribute_t *attribute)
-{
-    const scim_resource_type_t *type = slots->type;
-
-    if (attribute->schema == NULL) {
-        return strcmp(attribute->name, "externalId") == 0
-            ? &slots->external_id : NULL;
-    }
-    if (attribute->schema == type->schema) {
-        return &slots->core[attribute - type->schema->attributes];
-    }
-    for (size_t e = 0; e < type->extension_count && e < EXTENSION_MAX; e++) {
-        if (type->extensions[e] == attribute->schema) {
-            return &slots->extension[e]
-                [attribute - type->extensions[e]->attributes];
-        }
-    }
-    return NULL;
-}
-
-
-static bool
-is_members(const collector_t *collector, const scim_attribute_t *attribute)
-{
-    return attribute->schema == collector->slots.type->schema
-        && strcmp(attribute->name, "members") == 0
-        && strcmp(collector->slots.type->key_word, "group") == 0;
-}
-
-
-static bool
-collect_value(collector_t *collector, const scim_attribute_t *attribute,
-    const json_t *value)
-{
-    json_t  *typed = NULL;
-    json_t **slot = slot_of(&collector->slots, attribute);
-
-    if (is_members(collector, attribute)) {
-        collector->members = value;
-        return true;
-    }
-    if (attribute->mutability == SCIM_READ_ONLY || slot == NULL) {
-        scim_lenient_note(collector->lenient, SCIM_LENIENT_READ_ONLY);
-        return true;
-    }
-    if (attribute->mutability == SCIM_WRITE_ONLY) {
-        scim_lenient_note(collector->lenient, SCIM_LENIENT_PASSWORD);
-        return true;
-    }
-    if (!scim_value_normalize(attribute, value, attribute->name, &typed,
-            collector->lenient, collector->error))
-    {
-        return false;
-    }
-    json_decref(*slot);
-    *slot = typed;
-    return true;
-}
-
-
-static bool
-collect_container(collector_t *collector, const scim_schema_t *schema,
-    const json_t *container)
-{
-    json_t     *value;
-    const char *key;
-
-    if (json_is_null(container)) {
-        return true;
-    }
-    if (!json_is_object(container)) {
-        return scim_error_set(collector->error, 400,
-            SCIM_ERROR_INVALID_VALUE, "%.120s must be an object", schema->id);
-    }
-    json_object_foreach((json_t *) container, key, value) {
-        const scim_attribute_t *attribute = scim_resource_type_attribute(
-            collector->slots.type, schema->id, schema->id_len, key,
-            strlen(key));
-
-        if (attribute == NULL) {
-            scim_lenient_note(collector->lenient, SCIM_LENIENT_UNKNOWN_KEY);
-        } else if (!collect_value(collector, attribute, value)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-
-/* "URN:attribute" or "URN:attribute.sub" as a flat key: reference L-27. */
-static bool
-collect_flat(collector_t *collector, const char *key, const json_t *value)
-{
-    bool                    ok;
-    json_t                 *wrapped;
-    const char             *colon = strrchr(key, ':');
-    const char             *name = colon + 1;
-    size_t                  len = strcspn(name, ".");
-    const scim_attribute_t *sub, *attribute = scim_resource_type_attribute(
-        collector->slots.type, key, (size_t) (colon - key), name, len);
-
-    if (attribute == NULL) {
-        scim_lenient_note(collector->lenient, SCIM_LENIENT_UNKNOWN_EXTENSION);
-        return true;
-    }
-    scim_lenient_note(collector->lenient, SCIM_LENIENT_URN_KEY);
-    if (name[len] == '\0') {
-        return collect_value(collector, attribute, value);
-    }
-    sub = scim_attribute_sub(attribute, name + len + 1,
-        strlen(name + len + 1));
-    if (sub == NULL) {
-        scim_lenient_note(collector->lenient, SCIM_LENIENT_UNKNOWN_KEY);
-        return true;
-    }
-    wrapped = json_pack("{sO}", sub->name, value);
-    ok = wrapped && collect_value(collector, attribute, wrapped);
-    json_decref(wrapped);
-    return ok;
-}
-
-
-/* Entra's legacy form puts extension attributes at top level: L-48. */
-static const scim_attribute_t *
-extension_attribute(const scim_resource_type_t *type, const char *key)
-{
-    for (size_t e = 0; e < type->extension_count; e++) {
-        const scim_attribute_t *attribute = scim_resource_type_attribute(type,
-            type->extensions[e]->id, type->extensions[e]->id_len, key,
-            strlen(key));
-
-        if (attribute) {
-            return attribute;
-        }
-    }
-    return NULL;
-}
-
-
-static bool
-collect_urn(collector_t *collector, const char *key, const json_t *value)
-{
-    const scim_resource_type_t *type = collector->slots.type;
-    const scim_schema_t        *schema;
-
-    schema = scim_resource_type_extension(type, key, strlen(key));
-    if (schema == NULL
-        && scim_name_equal(key, strlen(key), type->schema->id,
-            type->schema->id_len))
-    {
-        schema = type->schema;
-    }
-    return schema ? collect_container(collector, schema, value)
-                  : collect_flat(collector, key, value);
-}
-
-
-static bool
-collect_member(collector_t *collector, const char *key, const json_t *value)
-{
-    size_t                  len = strlen(key);
-    const scim_attribute_t *attribute;
-
-    if (len > 4 && scim_name_equal(key, 4, "urn:", 4)) {
-        return collect_urn(collector, key, value);
-    }
-    attribute = scim_resource_type_attribute(collector->slots.type, NULL, 0,
-        key, len);
-    if (attribute == NULL) {
-        attribute = extension_attribute(collector->slots.type, key);
-        if (attribute == NULL) {
-            scim_lenient_note(collector->lenient, SCIM_LENIENT_UNKNOWN_KEY);
-            return true;
-        }
-        scim_lenient_note(collector->lenient,
-            SCIM_LENIENT_EXTENSION_TOP_LEVEL);
-    } else if (strcmp(attribute->name, key) != 0) {
-        scim_lenient_note(collector->lenient, SCIM_LENIENT_KEY_CASE);
-    }
-    if (attribute->schema == NULL && strcmp(attribute->name, "schemas") == 0) {
-        return true; /* checked before, rebuilt from what is there */
-    }
-    return collect_value(collector, attribute, value);
 }
 
 
@@ -287,7 +77,7 @@ check_schema_required(const scim_schema_t *schema, json_t *const *values,
 
 /* What an extension requires is required where the extension is used. */
 static bool
-check_required(const slots_t *slots, scim_error_t *error)
+check_required(const scim_slots_t *slots, scim_error_t *error)
 {
     const scim_resource_type_t *type = slots->type;
 
@@ -346,7 +136,7 @@ assemble_extension(json_t *document, json_t *schemas,
 
 /* NULL when memory is gone: a document is whole or none. */
 static json_t *
-assemble(const slots_t *slots, const char *id)
+assemble(const scim_slots_t *slots, const char *id)
 {
     bool                 ok;
     const scim_schema_t *schema = slots->type->schema;
@@ -375,7 +165,7 @@ assemble(const slots_t *slots, const char *id)
 
 /* Takes over what a canonical document holds, as it is. */
 static void
-fill_slots(slots_t *slots, const json_t *document)
+fill_slots(scim_slots_t *slots, const json_t *document)
 {
     json_t              *container;
     const scim_schema_t *schema = slots->type->schema;
@@ -398,11 +188,12 @@ fill_slots(slots_t *slots, const json_t *document)
 
 /* `active` is never unsaid: a PUT that leaves it out reactivates nobody. */
 static void
-default_active(slots_t *slots, const json_t *current)
+default_active(scim_slots_t *slots, const json_t *current)
 {
     const scim_attribute_t *active = scim_schema_attribute(slots->type->schema,
         "active", 6);
-    json_t                **slot = active ? slot_of(slots, active) : NULL;
+    json_t                **slot = active
+        ? scim_document_slot(slots, active) : NULL;
 
     if (slot && *slot == NULL) {
         *slot = current ? json_incref(json_object_get(current, "active"))
@@ -436,7 +227,8 @@ keep_immutable(json_t **slot, const scim_attribute_t *attribute,
 
 
 static bool
-keep_all_immutable(slots_t *slots, const json_t *current, scim_error_t *error)
+keep_all_immutable(scim_slots_t *slots, const json_t *current,
+    scim_error_t *error)
 {
     const scim_schema_t *schema = slots->type->schema;
 
@@ -464,7 +256,7 @@ keep_all_immutable(slots_t *slots, const json_t *current, scim_error_t *error)
 
 /* The members of a POST or PUT; null and absence say nothing (L-17). */
 static bool
-take_members(const collector_t *collector, const char *id,
+take_members(const scim_collector_t *collector, const char *id,
     scim_members_t *members)
 {
     bool    ok;
@@ -499,21 +291,6 @@ take_members(const collector_t *collector, const char *id,
 }
 
 
-static bool
-collect_body(collector_t *collector, const json_t *body)
-{
-    json_t     *value;
-    const char *key;
-
-    json_object_foreach((json_t *) body, key, value) {
-        if (!collect_member(collector, key, value)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-
 /* The error of a failure that has none yet. */
 static bool
 no_memory(scim_error_t *error)
@@ -530,7 +307,7 @@ scim_document_normalize(const scim_resource_type_t *type,
     scim_lenient_t *lenient, scim_error_t *error)
 {
     bool        ok = false;
-    collector_t collector;
+    scim_collector_t collector;
 
     if (!json_is_object(body)) {
         return scim_error_set(error, 400, SCIM_ERROR_INVALID_SYNTAX,
@@ -543,7 +320,7 @@ scim_document_normalize(const scim_resource_type_t *type,
     collector.slots.type = type;
     collector.lenient = lenient;
     collector.error = error;
-    if (collect_body(&collector, body)
+    if (scim_document_collect(&collector, body)
         && (mode == SCIM_DOCUMENT_CREATE
             || keep_all_immutable(&collector.slots, current, error))
         && check_required(&collector.slots, error)
@@ -611,7 +388,7 @@ scim_document_finish(const scim_resource_type_t *type, const char *id,
 {
     bool     ok = false;
     json_t  *finished;
-    slots_t *slots;
+    scim_slots_t *slots;
 
     slots = calloc(1, sizeof(*slots));
     if (slots == NULL) {

@@ -29,21 +29,33 @@ tolerated_urn(const scim_resource_type_t *type, const char *urn)
 }
 
 
+/* One of the type's own schemas, by its URN in any case. */
+static const scim_schema_t *
+schema_named(const scim_resource_type_t *type, const char *urn, size_t len)
+{
+    return scim_name_equal(urn, len, type->schema->id, type->schema->id_len)
+        ? type->schema : scim_resource_type_extension(type, urn, len);
+}
+
+
 static bool
 check_urn(const scim_resource_type_t *type, const json_t *urn, bool *named,
     scim_lenient_t *lenient, scim_error_t *error)
 {
-    static const char base[] = "urn:ietf:params:scim:schemas:core:2.0:";
-    size_t            len = json_string_length(urn);
-    const char       *text = json_string_value(urn);
+    static const char    base[] = "urn:ietf:params:scim:schemas:core:2.0:";
+    size_t               len = json_string_length(urn);
+    const char          *text = json_string_value(urn);
+    const scim_schema_t *schema;
 
     if (text == NULL) {
         return scim_error_set(error, 400, SCIM_ERROR_INVALID_SYNTAX,
             "schemas must be an array of strings");
     }
-    if (scim_name_equal(text, len, type->schema->id, type->schema->id_len)
-        || scim_resource_type_extension(type, text, len))
-    {
+    schema = schema_named(type, text, len);
+    if (schema) {
+        if (strcmp(text, schema->id) != 0) {
+            scim_lenient_note(lenient, SCIM_LENIENT_SCHEMAS_FORM);
+        }
         *named = true;
     } else if (tolerated_urn(type, text)) {
         scim_lenient_note(lenient, SCIM_LENIENT_SCHEMAS_FORM);
@@ -57,6 +69,35 @@ check_urn(const scim_resource_type_t *type, const json_t *urn, bool *named,
         scim_lenient_note(lenient, SCIM_LENIENT_SCHEMAS_FORM);
     }
     return true;
+}
+
+
+/* Extensions that are listed but not there, or the other way round (L-47). */
+static void
+note_unlisted(const scim_resource_type_t *type, const json_t *body,
+    const json_t *schemas, scim_lenient_t *lenient)
+{
+    size_t      i;
+    json_t     *value;
+    const char *key;
+    bool        listed, there;
+
+    for (size_t e = 0; e < type->extension_count; e++) {
+        const scim_schema_t *extension = type->extensions[e];
+
+        listed = there = false;
+        json_array_foreach((json_t *) schemas, i, value) {
+            listed = listed || schema_named(type, json_string_value(value),
+                json_string_length(value)) == extension;
+        }
+        json_object_foreach((json_t *) body, key, value) {
+            there = there || scim_name_equal(key, strlen(key), extension->id,
+                extension->id_len);
+        }
+        if (listed != there) {
+            scim_lenient_note(lenient, SCIM_LENIENT_EXTENSION_UNLISTED);
+        }
+    }
 }
 
 
@@ -93,5 +134,6 @@ scim_document_check_schemas(const scim_resource_type_t *type,
         return scim_error_set(error, 400, SCIM_ERROR_INVALID_SYNTAX,
             "schemas names no schema of a %s", type->name);
     }
+    note_unlisted(type, body, schemas, lenient);
     return true;
 }

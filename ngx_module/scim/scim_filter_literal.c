@@ -88,6 +88,25 @@ parse_single_quoted(parser_t *parser)
 }
 
 
+/* true, false and null in any case; NULL for another word. */
+static json_t *
+constant(parser_t *parser, const char *word, size_t len)
+{
+    static const char *const names[] = { "true", "false", "null" };
+
+    for (int i = 0; i < 3; i++) {
+        if (!scim_name_equal(word, len, names[i], strlen(names[i]))) {
+            continue;
+        }
+        if (memcmp(word, names[i], len) != 0) {
+            scim_lenient_note(parser->lenient, SCIM_LENIENT_FILTER_SPELLING);
+        }
+        return i == 0 ? json_true() : i == 1 ? json_false() : json_null();
+    }
+    return NULL;
+}
+
+
 /* A bare word: a JSON literal when it is one, else a string (L-20). */
 static json_t *
 parse_bare(parser_t *parser)
@@ -107,14 +126,9 @@ parse_bare(parser_t *parser)
         return NULL;
     }
     parser->at = i;
-    if (scim_name_equal(word, i - from, "true", 4)) {
-        return json_true();
-    }
-    if (scim_name_equal(word, i - from, "false", 5)) {
-        return json_false();
-    }
-    if (scim_name_equal(word, i - from, "null", 4)) {
-        return json_null();
+    value = constant(parser, word, i - from);
+    if (value) {
+        return value;
     }
     value = scim_json_read(word, i - from, &scim_json_request_limits,
         &ignored);
@@ -186,6 +200,22 @@ type_text_literal(parser_t *parser, scim_filter_t *node, size_t from)
 }
 
 
+/* A date alone or a time without zone is taken as UTC: reference L-59. */
+static bool
+type_time_literal(parser_t *parser, const scim_filter_t *node)
+{
+    int64_t     ms;
+    const char *text = json_string_value(node->value);
+    size_t      len = json_string_length(node->value);
+
+    if (scim_time_parse(text, len, false, &ms)) {
+        return true;
+    }
+    scim_lenient_note(parser->lenient, SCIM_LENIENT_TIME_FORM);
+    return scim_time_parse(text, len, true, &ms);
+}
+
+
 static bool
 operator_fits(scim_filter_kind_t kind, scim_attribute_type_t type)
 {
@@ -209,7 +239,6 @@ bool
 scim_filter_type_literal(parser_t *parser, scim_filter_t *node, size_t from)
 {
     bool                    ok;
-    int64_t                 ms;
     const scim_attribute_t *attribute = compared_attribute(node);
 
     if (node->attribute == NULL) {
@@ -241,8 +270,7 @@ scim_filter_type_literal(parser_t *parser, scim_filter_t *node, size_t from)
         break;
     case SCIM_DATETIME:
         ok = type_text_literal(parser, node, from)
-            && scim_time_parse(json_string_value(node->value),
-                json_string_length(node->value), true, &ms);
+            && type_time_literal(parser, node);
         break;
     default:
         /* a literal 5 for a string is a type error, L-20 is for words */

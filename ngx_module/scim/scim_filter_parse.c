@@ -62,6 +62,17 @@ at_word(const parser_t *parser, const char *word)
 }
 
 
+/* Takes a word that at_word() saw; notes another spelling of it. */
+static void
+take_word(parser_t *parser, const char *word)
+{
+    if (memcmp(parser->text + parser->at, word, strlen(word)) != 0) {
+        scim_lenient_note(parser->lenient, SCIM_LENIENT_FILTER_SPELLING);
+    }
+    parser->at += strlen(word);
+}
+
+
 static scim_filter_t *
 new_node(parser_t *parser, scim_filter_kind_t kind)
 {
@@ -172,6 +183,26 @@ resolve_elsewhere(parser_t *parser, scim_filter_t *node, const char *name,
 }
 
 
+/* An extension's attribute without its URN: reference N-02, L-48. */
+static void
+resolve_unprefixed(parser_t *parser, scim_filter_t *node, const char *name,
+    size_t len)
+{
+    for (size_t i = 0; i < parser->type->extension_count
+         && node->attribute == NULL; i++)
+    {
+        const scim_schema_t *extension = parser->type->extensions[i];
+
+        node->attribute = scim_schema_attribute(extension, name, len);
+        if (node->attribute) {
+            node->extension = extension;
+            scim_lenient_note(parser->lenient,
+                SCIM_LENIENT_EXTENSION_TOP_LEVEL);
+        }
+    }
+}
+
+
 static bool
 resolve_outer(parser_t *parser, scim_filter_t *node, const char *path,
     size_t len)
@@ -188,6 +219,9 @@ resolve_outer(parser_t *parser, scim_filter_t *node, const char *path,
     if (colon) {
         node->extension = scim_resource_type_extension(parser->type, path,
             urn_len);
+    }
+    if (node->attribute == NULL && colon == NULL) {
+        resolve_unprefixed(parser, node, name, first);
     }
     if (node->attribute == NULL && parser->schemas && colon == NULL) {
         resolve_elsewhere(parser, node, name, first);
@@ -238,7 +272,7 @@ parse_operator(parser_t *parser, scim_filter_kind_t *kind)
 {
     for (size_t i = 0; i < sizeof(operators) / sizeof(operators[0]); i++) {
         if (at_word(parser, operators[i].word)) {
-            parser->at += strlen(operators[i].word);
+            take_word(parser, operators[i].word);
             *kind = operators[i].kind;
             return true;
         }
@@ -266,12 +300,16 @@ parse_comparison(parser_t *parser, scim_filter_t *node)
     if (node->kind == SCIM_FILTER_PRESENT) {
         return true;
     }
-    skip_space(parser);
     from = parser->at;
-    if (from == parser->len) {
+    skip_space(parser);
+    if (parser->at == parser->len) {
         scim_filter_refuse(parser, "a value expected");
         return false;
     }
+    if (parser->at == from) { /* members[value eq"id"] */
+        scim_lenient_note(parser->lenient, SCIM_LENIENT_FILTER_SPELLING);
+    }
+    from = parser->at;
     node->value = scim_filter_read_literal(parser);
     return node->value && scim_filter_type_literal(parser, node, from);
 }
@@ -388,7 +426,7 @@ parse_not(parser_t *parser)
         return parse_condition(parser);
     }
     from = parser->at;
-    parser->at += 3;
+    take_word(parser, "not");
     skip_space(parser);
     if (parser->at == parser->len || parser->text[parser->at] != '(') {
         parser->at = from;
@@ -419,7 +457,7 @@ parse_chain(parser_t *parser, const char *word, scim_filter_kind_t kind,
         if (!at_word(parser, word)) {
             break;
         }
-        parser->at += strlen(word);
+        take_word(parser, word);
         node = new_node(parser, kind);
         if (node == NULL) {
             scim_filter_free(left);

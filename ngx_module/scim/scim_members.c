@@ -121,6 +121,24 @@ member_named(const json_t *object, const char *name)
 }
 
 
+/* What we work out ourselves, and nulls: reference L-19e and L-09a. */
+static void
+note_ignored(const json_t *element, const json_t *value,
+    scim_lenient_t *lenient)
+{
+    const json_t *reference = member_named(element, "$ref");
+
+    if (json_is_null(reference)) {
+        scim_lenient_note(lenient, SCIM_LENIENT_NULL_ENTRY);
+    }
+    if (member_named(element, "display")
+        || (json_is_string(reference) && json_is_string(value)))
+    {
+        scim_lenient_note(lenient, SCIM_LENIENT_MEMBERS_DISPLAY);
+    }
+}
+
+
 /* The id of one element, lent; NULL when it has none. */
 static const char *
 element_id(const json_t *element, size_t *len, scim_lenient_t *lenient)
@@ -132,6 +150,7 @@ element_id(const json_t *element, size_t *len, scim_lenient_t *lenient)
             return NULL; /* SCIM 1.1: never read as an add, L-19h */
         }
         value = member_named(element, "value");
+        note_ignored(element, value, lenient);
         if (value == NULL || json_is_null(value)) {
             scim_lenient_note(lenient, SCIM_LENIENT_MEMBERS_REF);
             return reference_id(member_named(element, "$ref"), len);

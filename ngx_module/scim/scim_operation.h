@@ -101,6 +101,7 @@ typedef struct {
     scim_text_t             if_match;
     scim_text_t             if_none_match;
     scim_text_t             body;
+    bool                    odd_token; /* not "Bearer <token>": L-52 */
     const scim_principal_t *principal;
     scim_text_t             transaction; /* txn */
     scim_text_t             dataset;     /* id the glue expects; may be empty */

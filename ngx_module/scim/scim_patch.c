@@ -95,6 +95,22 @@ is_ignored_member(const char *key)
 }
 
 
+/* A key of a pathless value that is a path itself: L-26 to L-28. */
+static void
+note_key(patch_t *patch, const char *key, const scim_path_t *path)
+{
+    if (path->filter) {
+        scim_lenient_note(patch->lenient, SCIM_LENIENT_FILTER_KEY);
+    } else if (strchr(key, ':') && path->attribute) {
+        scim_lenient_note(patch->lenient, SCIM_LENIENT_URN_KEY);
+    } else if (path->sub) {
+        scim_lenient_note(patch->lenient, SCIM_LENIENT_DOTTED_KEY);
+    } else if (path->attribute && strcmp(key, path->attribute->name) != 0) {
+        scim_lenient_note(patch->lenient, SCIM_LENIENT_KEY_CASE);
+    }
+}
+
+
 /* One member of an object that came without a path. */
 static bool
 apply_member(patch_t *patch, patch_verb_t verb, const char *key,
@@ -115,13 +131,7 @@ apply_member(patch_t *patch, patch_verb_t verb, const char *key,
         scim_lenient_note(patch->lenient, SCIM_LENIENT_UNKNOWN_KEY);
         return true;
     }
-    if (path.filter) {
-        scim_lenient_note(patch->lenient, SCIM_LENIENT_FILTER_KEY);
-    } else if (path.sub) {
-        scim_lenient_note(patch->lenient, SCIM_LENIENT_DOTTED_KEY);
-    } else if (path.extension && path.attribute) {
-        scim_lenient_note(patch->lenient, SCIM_LENIENT_URN_KEY);
-    }
+    note_key(patch, key, &path);
     if (path.unknown_extension) {
         ok = true;
     } else if (path.attribute
@@ -182,9 +192,35 @@ apply_pathless(patch_t *patch, patch_verb_t verb, const json_t *value)
 }
 
 
+/* Members that mean nothing here: reference L-03. */
+static void
+note_members(const json_t *object, const char *const *known, size_t count,
+    scim_lenient_t *lenient)
+{
+    size_t      i;
+    json_t     *value;
+    const char *key;
+
+    json_object_foreach((json_t *) object, key, value) {
+        for (i = 0; i < count; i++) {
+            if (scim_name_equal(key, strlen(key), known[i],
+                    strlen(known[i])))
+            {
+                break;
+            }
+        }
+        if (i == count) {
+            scim_lenient_note(lenient, SCIM_LENIENT_OP_MEMBER);
+        }
+    }
+}
+
+
 static bool
 apply_operation(patch_t *patch, const json_t *operation)
 {
+    static const char *const known[] = { "op", "path", "value" };
+
     bool          ok;
     patch_verb_t  verb = PATCH_ADD;
     scim_path_t   path = { 0 };
@@ -196,6 +232,7 @@ apply_operation(patch_t *patch, const json_t *operation)
     if (!read_verb(operation, &verb, patch)) {
         return false;
     }
+    note_members(operation, known, 3, patch->lenient);
     text = member_named(operation, "path", patch->lenient);
     value = member_named(operation, "value", patch->lenient);
     if (text && !json_is_null(text) && !json_is_string(text)) {
@@ -262,8 +299,10 @@ scim_patch_apply(const scim_resource_type_t *type, const json_t *body,
     const json_t *current, const char *id, json_t **document,
     scim_members_t *members, scim_lenient_t *lenient, scim_error_t *error)
 {
-    patch_t       patch = { type, id, NULL, members, lenient, error };
-    const json_t *operations;
+    static const char *const known[] = { "schemas", "Operations" };
+    patch_t                  patch = { type, id, NULL, members, lenient,
+                                       error };
+    const json_t            *operations;
 
     if (!json_is_object(body)) {
         return syntax(error, "the body must be a JSON object");
@@ -271,6 +310,7 @@ scim_patch_apply(const scim_resource_type_t *type, const json_t *body,
     if (!check_schemas(body, lenient, error)) {
         return false;
     }
+    note_members(body, known, 2, lenient);
     operations = member_named(body, "Operations", lenient);
     if (!json_is_array(operations)) {
         return syntax(error, "Operations must be an array");

@@ -507,6 +507,9 @@ at_matched(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
     }
     *drop = insignificant(element)
         && (verb == PATCH_REMOVE || scim_patch_unassigns(value));
+    if (*drop) {
+        scim_lenient_note(patch->lenient, SCIM_LENIENT_ELEMENT_EMPTIED);
+    }
     return true;
 }
 
@@ -554,6 +557,7 @@ at_filter(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
     if (path->attribute->multi_valued) {
         return at_array_filter(patch, verb, path, value);
     }
+    scim_lenient_note(patch->lenient, SCIM_LENIENT_FILTER_ON_SINGLE);
     target = json_object_get(holder(patch, path, false),
         path->attribute->name);
     if (target == NULL || !scim_filter_match_value(path->filter, target)) {
@@ -632,7 +636,10 @@ scim_patch_at(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
     {
         return scim_patch_members(patch, verb, path, value);
     }
-    if (attribute->schema == NULL && strcmp(attribute->name, "schemas") == 0) {
+    if (attribute->schema == NULL && strcmp(attribute->name, "schemas") == 0
+        && verb != PATCH_REMOVE)
+    {
+        scim_lenient_note(patch->lenient, SCIM_LENIENT_READ_ONLY);
         return true; /* follows from what is there */
     }
     if (attribute->mutability == SCIM_READ_ONLY) {

@@ -47,6 +47,9 @@ remove_members(patch_t *patch, const scim_path_t *path, const json_t *value)
     json_t *id, *ids;
 
     if (path->filter) {
+        if (value) { /* the path decides */
+            scim_lenient_note(patch->lenient, SCIM_LENIENT_MEMBERS_TWICE);
+        }
         return named_by_filter(patch, path->filter);
     }
     if (value == NULL) {
@@ -106,12 +109,11 @@ bool
 scim_patch_members(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
     const json_t *value)
 {
-    if (verb == PATCH_REMOVE) {
-        return remove_members(patch, path, value);
-    }
-    if (path->filter || path->sub) {
+    /* remove of members.value names nobody, so it must not mean everybody */
+    if (path->sub || (path->filter && verb != PATCH_REMOVE)) {
         return scim_error_set(patch->error, 400, SCIM_ERROR_MUTABILITY,
             "a member is added or removed, not edited");
     }
-    return add_members(patch, verb, value);
+    return verb == PATCH_REMOVE ? remove_members(patch, path, value)
+                                : add_members(patch, verb, value);
 }

@@ -84,16 +84,23 @@ read_number(scim_text_t text, long long *number)
 
 
 static void
-set_start_index(scim_query_t *query, long long number)
+set_start_index(scim_query_t *query, long long number,
+    scim_lenient_t *lenient)
 {
+    if (number < 1) {
+        scim_lenient_note(lenient, SCIM_LENIENT_PAGE_OUTSIDE);
+    }
     query->indexed = true;
     query->start_index = number < 1 ? 1 : number;
 }
 
 
 static void
-set_count(scim_query_t *query, long long number)
+set_count(scim_query_t *query, long long number, scim_lenient_t *lenient)
 {
+    if (number < 0) {
+        scim_lenient_note(lenient, SCIM_LENIENT_PAGE_OUTSIDE);
+    }
     query->count = number < 0 ? 0 : number;
 }
 
@@ -108,10 +115,11 @@ take_number(scim_text_t value, const char *name, long long *number,
 
 
 typedef struct {
-    scim_query_t *query;
-    scim_text_t   start_index;
-    scim_text_t   count;
-    scim_text_t   sort_order;
+    scim_query_t   *query;
+    scim_text_t     start_index;
+    scim_text_t     count;
+    scim_text_t     sort_order;
+    scim_lenient_t *lenient;
 } parameters_t;
 
 
@@ -173,6 +181,9 @@ take_parameter(parameters_t *parameters, const char *text, size_t len,
     }
     place = parameter(parameters, name.text, name.len);
     if (place == NULL) {
+        if (equals == NULL) { /* a flag of the base URL: reference L-51 */
+            scim_lenient_note(parameters->lenient, SCIM_LENIENT_URL_FORM);
+        }
         return true;
     }
     if (place->text) {
@@ -181,9 +192,42 @@ take_parameter(parameters_t *parameters, const char *text, size_t len,
     if (equals == NULL) {
         equals = text + len - 1; /* no value: an empty one */
     }
-    if (!decode(equals + 1, (size_t) (text + len - equals - 1), arena, place))
-    {
+    len = (size_t) (text + len - equals - 1);
+    if (!decode(equals + 1, len, arena, place)) {
         return refuse(error, name.text, "has a bad percent-encoding");
+    }
+    if (memchr(equals + 1, '+', len)) {
+        scim_lenient_note(parameters->lenient, SCIM_LENIENT_PLUS_IS_SPACE);
+    }
+    return true;
+}
+
+
+/* startIndex and count, which an empty value leaves at their defaults. */
+static bool
+take_page(const parameters_t *parameters, scim_error_t *error)
+{
+    long long       number;
+    scim_query_t   *query = parameters->query;
+    scim_lenient_t *lenient = parameters->lenient;
+
+    if (parameters->start_index.len) {
+        if (!take_number(parameters->start_index, "startIndex", &number,
+                error))
+        {
+            return false;
+        }
+        set_start_index(query, number, lenient);
+    } else if (parameters->start_index.text) {
+        scim_lenient_note(lenient, SCIM_LENIENT_PAGE_OUTSIDE);
+    }
+    if (parameters->count.len) {
+        if (!take_number(parameters->count, "count", &number, error)) {
+            return false;
+        }
+        set_count(query, number, lenient);
+    } else if (parameters->count.text) {
+        scim_lenient_note(lenient, SCIM_LENIENT_PAGE_OUTSIDE);
     }
     return true;
 }
@@ -224,12 +268,11 @@ check_query(scim_query_t *query, scim_error_t *error)
 
 bool
 scim_query_read(scim_text_t text, scim_arena_t *arena, scim_query_t *query,
-    scim_error_t *error)
+    scim_lenient_t *lenient, scim_error_t *error)
 {
     size_t       len;
-    long long    number;
     const char  *at = text.text, *end = text.text + text.len, *next;
-    parameters_t parameters = { .query = query };
+    parameters_t parameters = { .query = query, .lenient = lenient };
 
     set_defaults(query);
     for ( ; at < end; at = next + 1) {
@@ -240,21 +283,8 @@ scim_query_read(scim_text_t text, scim_arena_t *arena, scim_query_t *query,
             return false;
         }
     }
-    if (parameters.start_index.len) {
-        if (!take_number(parameters.start_index, "startIndex", &number,
-                error))
-        {
-            return false;
-        }
-        set_start_index(query, number);
-    }
-    if (parameters.count.len) {
-        if (!take_number(parameters.count, "count", &number, error)) {
-            return false;
-        }
-        set_count(query, number);
-    }
-    return set_order(query, parameters.sort_order, error)
+    return take_page(&parameters, error)
+        && set_order(query, parameters.sort_order, error)
         && check_query(query, error);
 }
 
@@ -356,7 +386,7 @@ check_schemas(const json_t *value, scim_error_t *error)
 
 static bool
 take_page_member(const char *name, const json_t *value, scim_query_t *query,
-    scim_error_t *error)
+    scim_lenient_t *lenient, scim_error_t *error)
 {
     long long number = 0;
 
@@ -364,12 +394,12 @@ take_page_member(const char *name, const json_t *value, scim_query_t *query,
         if (!take_integer(value, "startIndex", &number, error)) {
             return false;
         }
-        set_start_index(query, number);
+        set_start_index(query, number, lenient);
     } else if (named("count", name, strlen(name))) {
         if (!take_integer(value, "count", &number, error)) {
             return false;
         }
-        set_count(query, number);
+        set_count(query, number, lenient);
     }
     return true;
 }
@@ -377,7 +407,7 @@ take_page_member(const char *name, const json_t *value, scim_query_t *query,
 
 static bool
 take_member(const char *name, const json_t *value, scim_arena_t *arena,
-    scim_query_t *query, scim_error_t *error)
+    scim_query_t *query, scim_lenient_t *lenient, scim_error_t *error)
 {
     size_t      len = strlen(name);
     scim_text_t order = { NULL, 0 };
@@ -409,14 +439,15 @@ take_member(const char *name, const json_t *value, scim_arena_t *arena,
         return take_names(value, "excludedAttributes", arena,
             &query->excluded_attributes, error);
     }
-    return take_page_member(name, value, query, error);
+    return take_page_member(name, value, query, lenient, error);
 }
 
 
 bool
 scim_query_read_search(const json_t *body, scim_arena_t *arena,
-    scim_query_t *query, scim_error_t *error)
+    scim_query_t *query, scim_lenient_t *lenient, scim_error_t *error)
 {
+    bool        named_so = false;
     json_t     *value;
     const char *name;
 
@@ -425,9 +456,13 @@ scim_query_read_search(const json_t *body, scim_arena_t *arena,
         return bad_type(error, "the body", "a JSON object");
     }
     json_object_foreach((json_t *) body, name, value) {
-        if (!take_member(name, value, arena, query, error)) {
+        if (!take_member(name, value, arena, query, lenient, error)) {
             return false;
         }
+        named_so = named_so || named("schemas", name, strlen(name));
+    }
+    if (!named_so) {
+        scim_lenient_note(lenient, SCIM_LENIENT_SCHEMAS_MISSING);
     }
     return check_query(query, error);
 }

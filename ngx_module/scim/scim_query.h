@@ -27,7 +27,7 @@ typedef struct {
  * and excludedAttributes, both cursor and startIndex, bad percent-encoding.
  */
 bool scim_query_read(scim_text_t text, scim_arena_t *arena,
-    scim_query_t *query, scim_error_t *error)
+    scim_query_t *query, scim_lenient_t *lenient, scim_error_t *error)
     __attribute__((warn_unused_result));
 
 /*
@@ -35,7 +35,7 @@ bool scim_query_read(scim_text_t text, scim_arena_t *arena,
  * has members of the wrong type is 400 invalidSyntax.
  */
 bool scim_query_read_search(const json_t *body, scim_arena_t *arena,
-    scim_query_t *query, scim_error_t *error)
+    scim_query_t *query, scim_lenient_t *lenient, scim_error_t *error)
     __attribute__((warn_unused_result));
 
 #endif

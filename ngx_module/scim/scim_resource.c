@@ -78,7 +78,7 @@ scim_resource_read_query(scim_resource_t *resource)
     scim_operation_t *operation = &resource->operation;
 
     if (scim_query_read(operation->request->query, &operation->arena,
-            &resource->query, &error)
+            &resource->query, &operation->lenient, &error)
         && scim_projection_read(resource->type, &resource->query,
             &resource->projection, &error))
     {
@@ -108,6 +108,10 @@ scim_resource_read_body(scim_resource_t *resource)
         scim_resource_error(resource, 400, SCIM_ERROR_INVALID_SYNTAX,
             "the request has no body");
         return NULL;
+    }
+    if (text.len >= 3 && memcmp(text.text, "\xef\xbb\xbf", 3) == 0) {
+        scim_lenient_note(&resource->operation.lenient,
+            SCIM_LENIENT_BYTE_ORDER_MARK);
     }
     body = scim_json_read(text.text, text.len, &scim_json_request_limits,
         &error);

@@ -53,6 +53,7 @@ struct scim_resource_s {
 
     /* POST, PUT, PATCH, DELETE */
     unsigned       attempts;
+    scim_lenient_t noted;    /* before the first attempt */
     json_t        *body;
     json_t        *current;  /* the stored document */
     json_t        *document; /* what it becomes */

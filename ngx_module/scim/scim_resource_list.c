@@ -172,6 +172,8 @@ read_page(scim_resource_t *resource)
             scim_operation_fail(&resource->operation, &error);
             return false;
         }
+        scim_lenient_note(&resource->operation.lenient,
+            SCIM_LENIENT_PAGE_OUTSIDE);
         list->count = service->page_size_max;
     }
     list->skip = list->cursors ? 0 : query->start_index - 1;
@@ -253,7 +255,7 @@ from_body(scim_operation_t *operation, bool all)
         return SCIM_STEP_DONE;
     }
     if (!scim_query_read_search(resource->body, &operation->arena,
-            &resource->query, &error)
+            &resource->query, &operation->lenient, &error)
         || !scim_projection_read(resource->type, &resource->query,
             &resource->projection, &error))
     {

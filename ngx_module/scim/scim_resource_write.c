@@ -252,9 +252,11 @@ begin_attempt(scim_resource_t *resource)
     json_decref(resource->document);
     resource->current = resource->document = NULL;
     scim_members_free(&resource->members);
-    memset(&resource->operation.lenient, 0,
-        sizeof(resource->operation.lenient));
-    resource->attempts++;
+    if (resource->attempts++ == 0) {
+        resource->noted = resource->operation.lenient;
+    } else {
+        resource->operation.lenient = resource->noted;
+    }
     return scim_resource_fetch(resource, extra,
         delete ? commit_delete : change);
 }

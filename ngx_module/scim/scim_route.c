@@ -129,6 +129,15 @@ other_method(const scim_service_t *service, const scim_request_t *request,
 
 /* ---- bodies ---- */
 
+static bool
+has_body(const scim_request_t *request)
+{
+    return request->method == SCIM_METHOD_POST
+        || request->method == SCIM_METHOD_PUT
+        || request->method == SCIM_METHOD_PATCH;
+}
+
+
 /* Reference L-49: a media type is taken without parameters and case. */
 static bool
 media_type_taken(scim_text_t type)
@@ -153,10 +162,7 @@ media_type_taken(scim_text_t type)
 static scim_operation_t *
 check_body(const scim_service_t *service, const scim_request_t *request)
 {
-    if (request->method != SCIM_METHOD_POST
-        && request->method != SCIM_METHOD_PUT
-        && request->method != SCIM_METHOD_PATCH)
-    {
+    if (!has_body(request)) {
         return NULL;
     }
     if (request->body.len > service->body_max) {
@@ -167,6 +173,56 @@ check_body(const scim_service_t *service, const scim_request_t *request)
             "the body must be application/scim+json or application/json");
     }
     return NULL;
+}
+
+
+/* ---- how clients say it ---- */
+
+static bool
+holds(scim_text_t text, const char *word)
+{
+    return text.len && memmem(text.text, text.len, word, strlen(word));
+}
+
+
+/* A version as our ETag has it, or any: reference L-58 for the others. */
+static bool
+version_form(scim_text_t tag)
+{
+    return tag.len == 0 || tag.text[0] == '*'
+        || (tag.len > 3 && memcmp(tag.text, "W/\"", 3) == 0);
+}
+
+
+/* Forms of a request that are taken but not what the RFC has. */
+static void
+note_forms(const scim_request_t *request, scim_lenient_t *lenient)
+{
+    if (has_body(request)
+        && (request->content_type.len == 0
+            || holds(request->content_type, "text/json")))
+    {
+        scim_lenient_note(lenient, SCIM_LENIENT_MEDIA_TYPE);
+    }
+    if (request->accept.len && !holds(request->accept, "json")
+        && !holds(request->accept, "*/*")
+        && !holds(request->accept, "application/*"))
+    {
+        scim_lenient_note(lenient, SCIM_LENIENT_ACCEPT);
+    }
+    if (request->path.len > 1
+        && request->path.text[request->path.len - 1] == '/')
+    {
+        scim_lenient_note(lenient, SCIM_LENIENT_URL_FORM);
+    }
+    if (!version_form(request->if_match)
+        || !version_form(request->if_none_match))
+    {
+        scim_lenient_note(lenient, SCIM_LENIENT_ETAG_FORM);
+    }
+    if (request->odd_token) {
+        scim_lenient_note(lenient, SCIM_LENIENT_TOKEN_FORM);
+    }
 }
 
 
@@ -232,6 +288,7 @@ route_methods(const scim_service_t *service, const scim_request_t *request,
     }
     operation = scim_resource_new(service, request, type, id);
     if (operation) {
+        note_forms(request, &operation->lenient);
         operation->next = methods == &one_methods
                 && !scim_uuid_valid(id.text, id.len)
             ? scim_resource_unknown : step;

@@ -113,6 +113,14 @@ strip_scheme(const char **header, size_t *len)
 
 
 bool
+scim_token_odd(const char *header, size_t len)
+{
+    return !has_prefix(header, len, "bearer ")
+        || has_prefix(header + 7, len - 7, "bearer ");
+}
+
+
+bool
 scim_token_key(const char *header, size_t len, char *key, size_t *key_len)
 {
     char     sum[9], hash[2 * SHA256_DIGEST_LENGTH + 1];

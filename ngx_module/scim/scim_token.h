@@ -23,6 +23,9 @@ void scim_token_make(unsigned shard, const unsigned char random[32],
 bool scim_token_key(const char *header, size_t len, char *key,
     size_t *key_len);
 
+/* Whether the header is taken but is not "Bearer" and a token (L-52). */
+bool scim_token_odd(const char *header, size_t len);
+
 /* SHA-256 in lower-case hex (64 bytes and a NUL). */
 void scim_token_hash(const char *token, size_t len, char *out);
 

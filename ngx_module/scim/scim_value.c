@@ -172,10 +172,18 @@ type_number(const scim_attribute_t *attribute, const json_t *value,
 }
 
 
+/* Null and "" unassign: reference L-09a and L-39. */
 static bool
-is_empty_text(const json_t *value)
+says_nothing(const json_t *value, typing_t *typing)
 {
-    return json_is_string(value) && json_string_length(value) == 0;
+    bool empty = json_is_string(value) && json_string_length(value) == 0;
+
+    if (empty) {
+        scim_lenient_note(typing->lenient, SCIM_LENIENT_EMPTY_UNASSIGNS);
+    } else if (json_is_null(value)) {
+        scim_lenient_note(typing->lenient, SCIM_LENIENT_NULL_ENTRY);
+    }
+    return empty || json_is_null(value);
 }
 
 
@@ -187,6 +195,9 @@ sub_position(const scim_attribute_t *attribute, const char *key,
     size_t                  len = strlen(key);
     const scim_attribute_t *sub = scim_attribute_sub(attribute, key, len);
 
+    if (sub && strcmp(sub->name, key) != 0) {
+        scim_lenient_note(typing->lenient, SCIM_LENIENT_KEY_CASE);
+    }
     if (sub == NULL && scim_name_equal(key, len, "managerId", 9)) {
         scim_lenient_note(typing->lenient, SCIM_LENIENT_MANAGER_FORM);
         sub = scim_attribute_sub(attribute, "value", 5);
@@ -200,9 +211,6 @@ sub_position(const scim_attribute_t *attribute, const char *key,
     if (sub == NULL) {
         scim_lenient_note(typing->lenient, SCIM_LENIENT_UNKNOWN_KEY);
         return -1;
-    }
-    if (strcmp(sub->name, key) != 0) {
-        scim_lenient_note(typing->lenient, SCIM_LENIENT_KEY_CASE);
     }
     return (int) (sub - attribute->sub_attributes);
 }
@@ -335,11 +343,7 @@ static bool
 type_single(const scim_attribute_t *attribute, const json_t *value,
     const char *where, json_t **out, typing_t *typing)
 {
-    if (json_is_null(value)) {
-        return true;
-    }
-    if (is_empty_text(value)) {
-        scim_lenient_note(typing->lenient, SCIM_LENIENT_EMPTY_UNASSIGNS);
+    if (says_nothing(value, typing)) {
         return true;
     }
     switch (attribute->type) {
@@ -450,7 +454,7 @@ scim_value_normalize(const scim_attribute_t *attribute, const json_t *value,
     if (json_is_array(value)) {
         return type_array(attribute, value, where, out, &typing);
     }
-    if (json_is_null(value) || is_empty_text(value)) {
+    if (says_nothing(value, &typing)) {
         return true;
     }
     scim_lenient_note(lenient, SCIM_LENIENT_SINGLE_FOR_ARRAY);
