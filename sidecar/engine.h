@@ -1,6 +1,8 @@
 #ifndef SIDECAR_ENGINE_H
 #define SIDECAR_ENGINE_H
 
+#include <jansson.h>
+
 #include "app_cache.h"
 #include "conf.h"
 #include "connector.h"
@@ -10,7 +12,8 @@
 /*
  * The daemon's state, passed down; no globals.  Its parts:
  *
- *   stream.c    events -> team_sync, user_sync, mark; acknowledges
+ *   stream.c    events -> team jobs, user_sync, mark; acknowledges
+ *   team_job.c  a changed group -> team_sync, users_sync, people_sync
  *   plan_job.c  a dirty user -> facts -> planner -> plan_commit
  *   dispatch.c  tasks -> connector -> task_finish
  *   check_job.c checks -> the app's list beside the grants -> report
@@ -79,6 +82,18 @@ stream_t *stream_new(engine_t *engine);
 void stream_free(stream_t *stream);
 void stream_start(stream_t *stream); /* once the data set is known */
 unsigned stream_busy(const stream_t *stream);
+
+/* ---- team_job.c ---- */
+typedef void (*team_job_done_pt)(void *data, bool ok);
+/*
+ * Makes the teams of everybody follow whom the change of a group may concern,
+ * then has them planned.  `members` is what the event's data says of them (may
+ * be NULL); `whole`: it does not name them, so everybody of the group and of
+ * its team.  `done` is called once; not ok: the event must be read again.
+ */
+void team_job_start(engine_t *engine, unsigned shard, const char *workspace,
+    const char *group, const json_t *members, bool whole,
+    team_job_done_pt done, void *data);
 
 /* ---- plan_job.c ---- */
 /* Plans one user whose dirty mark is leased to us until `lease`. */

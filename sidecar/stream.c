@@ -9,7 +9,7 @@
 
 #define READ_COUNT   "256"
 #define BLOCK_MS     "4000"
-#define PAGE         500  /* users a sync names at once */
+#define PAGE         500  /* users that are marked at once */
 #define STALE_MS     "60000"
 #define ID_LEN       40
 
@@ -29,7 +29,6 @@ typedef struct {
     char      app[ENGINE_ID_MAX];  /* that a mark's people may lose */
     unsigned  steps;               /* replies to come */
     bool      failed;
-    bool      team_phase;          /* of a full sync: the team's own pages */
 } event_t;
 
 struct stream_s {
@@ -232,107 +231,6 @@ mark_user(event_t *event, const char *user)
 }
 
 
-/* Makes the team what the group is, for `count` users given as text. */
-static void
-sync_team(event_t *event, const char **users, size_t count,
-    redis_reply_pt reply)
-{
-    char         lease[24], number[24];
-    redis_call_t call;
-
-    begin(event, &call, "team_sync", false);
-    redis_call_number(&call, ENGINE_DIRTY_LEASE, lease);
-    redis_call_text(&call, event->id);
-    redis_call_number(&call, (long long) count, number);
-    for (size_t i = 0; i < count; i++) {
-        redis_call_text(&call, users[i]);
-    }
-    send_step(event, &call, reply);
-}
-
-
-static void
-sync_named(event_t *event, const json_t *ids)
-{
-    size_t      n = 0;
-    const char *users[PAGE];
-
-    for (size_t i = 0; i < json_array_size(ids); i++) {
-        const char *id = json_string_value(json_array_get(ids, i));
-
-        if (id) {
-            users[n++] = id;
-        }
-        if (n == PAGE) {
-            sync_team(event, users, n, on_marked);
-            n = 0;
-        }
-    }
-    if (n) {
-        sync_team(event, users, n, on_marked);
-    }
-}
-
-
-/* ---- a whole team: the group's pages, then the team's own ---- */
-
-static void next_page(event_t *event);
-
-
-static void
-on_page(void *data, const redisReply *reply)
-{
-    event_t    *event = data;
-    size_t      n = 0, count;
-    const char *users[PAGE];
-
-    if (!redis_reply_ok(reply)) {
-        event_step_done(event, false);
-        return;
-    }
-    count = reply->elements - 1;
-    for (size_t i = 1; i < reply->elements && n < PAGE; i++) {
-        const char *member = redis_reply_text(reply, i);
-
-        if (event->team_phase) {
-            users[n++] = member;
-        } else if (member[0] == 'U') {
-            users[n++] = member + 1;
-        }
-    }
-    if (count) {
-        snprintf(event->after, sizeof(event->after), "%s",
-            redis_reply_text(reply, count));
-    }
-    /* also with nobody named: the team's name follows, or the team goes */
-    sync_team(event, users, n, on_marked);
-    if (count == PAGE) {
-        next_page(event);
-    } else if (!event->team_phase) {
-        event->team_phase = true;
-        event->after[0] = '\0';
-        next_page(event);
-    } else {
-        sync_team(event, NULL, 0, on_marked);
-    }
-    event_step_done(event, true);
-}
-
-
-static void
-next_page(event_t *event)
-{
-    char         limit[24];
-    redis_call_t call;
-
-    begin(event, &call, event->team_phase ? "team_members" : "members", true);
-    redis_call_text(&call, event->id);
-    redis_call_text(&call, event->after);
-    redis_call_number(&call, PAGE, limit);
-    send_step(event, &call, on_page);
-}
-
-
 /* ---- everybody of a team, everybody with a grant of an app ---- */
 
 static void mark_page(event_t *event);
@@ -387,19 +285,28 @@ mark_all(event_t *event, const char *kind, const char *id)
 /* ---- what an event makes us look at ---- */
 
 static void
+on_team_job(void *data, bool ok)
+{
+    event_step_done(data, ok);
+}
+
+
+static void
+sync_group(event_t *event, const json_t *members, bool whole)
+{
+    event->steps++;
+    team_job_start(event->stream->engine, event->shard, event->workspace,
+        event->id, members, whole, on_team_job, event);
+}
+
+
+static void
 on_group(event_t *event, const char *op, const json_t *data)
 {
     const json_t *members = json_object_get(data, "members");
 
-    if (strcmp(op, "group.deleted") == 0
-        || json_is_true(json_object_get(members, "all")))
-    {
-        next_page(event);
-        return;
-    }
-    sync_team(event, NULL, 0, on_marked);
-    sync_named(event, json_object_get(members, "add"));
-    sync_named(event, json_object_get(members, "remove"));
+    sync_group(event, members, strcmp(op, "group.deleted") == 0
+        || json_is_true(json_object_get(members, "all")));
 }
 
 
@@ -458,7 +365,7 @@ act(event_t *event, const char *op, const json_t *data)
     } else if (strcmp(op, "resync") == 0) {
         /* `id` is a group or a user; `type` says which */
         if (strcmp(event->kind, "group") == 0) {
-            next_page(event);
+            sync_group(event, NULL, true);
         } else {
             sync_user(event);
         }

@@ -211,14 +211,31 @@ local function plan_members(c, r)
     return plan
 end
 
-local function moves(plan)
-    return plan.clear or #plan.add + #plan.remove > 0
+-- The answer when the groups among the new members may not be: nil = they may.
+local function nested_wrongly(c, r, plan, exists)
+    local inner, waiting = {}, {}
+    if r.kind == 'user' then
+        return nil
+    end
+    for _, member in ipairs(plan.add) do
+        if string.sub(member, 1, 1) == 'G' then
+            inner[#inner + 1] = string.sub(member, 2)
+        end
+    end
+    if not exists then
+        for _, group in ipairs(call('ZRANGE', c.prefix .. 'parked:' .. r.id,
+            0, -1)) do
+            if call('ZSCORE', c.prefix .. 'group:' .. group .. ':parked',
+                r.id) then
+                waiting[#waiting + 1] = group
+            end
+        end
+    end
+    return nesting_refused(c, r.id, inner, waiting)
 end
 
--- The other side of a membership: a hint, verified when it is read.
-local function hint_key(c, member)
-    local kind = string.sub(member, 1, 1) == 'U' and 'user:' or 'group:'
-    return c.prefix .. kind .. string.sub(member, 2) .. ':groups'
+local function moves(plan)
+    return plan.clear or #plan.add + #plan.remove > 0
 end
 
 local function add_hint(c, group, member, first)
@@ -271,17 +288,26 @@ local function write_members(c, r, plan)
     write_parked(c, r, plan)
 end
 
-local function ids_text(members)
+-- Ids as JSON; those of groups are noted in `groups`, too.
+local function ids_text(members, groups)
     local ids = {}
     for i, member in ipairs(members) do
         ids[i] = '"' .. string.sub(member, 2) .. '"'
+        if string.sub(member, 1, 1) == 'G' then
+            groups[#groups + 1] = ids[i]
+        end
     end
     return '[' .. table.concat(ids, ',') .. ']'
 end
 
 local function members_data(add, remove)
-    return '"members":{"add":' .. ids_text(add) .. ',"remove":'
-        .. ids_text(remove) .. '}'
+    local groups = {}
+    local text = '"members":{"add":' .. ids_text(add, groups) .. ',"remove":'
+        .. ids_text(remove, groups)
+    if #groups > 0 then
+        text = text .. ',"groups":[' .. table.concat(groups, ',') .. ']'
+    end
+    return text .. '}'
 end
 
 local function with_members(data, plan)
@@ -401,6 +427,10 @@ end
 
 local function write(c, r, head, key)
     local plan = plan_members(c, r)
+    local wrong = nested_wrongly(c, r, plan, head)
+    if wrong then
+        return wrong
+    end
     if head and r.document == '' and not moves(plan) then
         write_parked(c, r, plan) -- nothing to be seen
         return unchanged(head)
@@ -458,20 +488,16 @@ end, { 'allow-oom' })
 
 -- ---- reading ---------------------------------------------------------------
 
+-- 'D' (direct) or 'I' (by another group) and the id, the name: of each group.
 local function push_groups(c, id, out)
-    local count_at = #out + 1
-    out[count_at], out[count_at + 1] = 0, 0
-    for _, group in ipairs(call('ZRANGE', c.prefix .. 'user:' .. id
-        .. ':groups', 0, -1)) do
-        if call('ZSCORE', c.prefix .. 'group:' .. group .. ':members',
-            'U' .. id) then
-            out[#out + 1] = group
-            out[#out + 1] = call('HGET', c.prefix .. 'group-names', group)
-                or '""'
-        end
+    local groups, direct = groups_of(c, 'U' .. id)
+    out[#out + 1] = #groups
+    out[#out + 1] = 2 * #groups
+    for i, group in ipairs(groups) do
+        out[#out + 1] = (i > direct and 'I' or 'D') .. group
+        out[#out + 1] = call('HGET', c.prefix .. 'group-names', group)
+            or '""'
     end
-    out[count_at + 1] = #out - count_at - 1
-    out[count_at] = out[count_at + 1] / 2
 end
 
 local function push_members(c, id, out)

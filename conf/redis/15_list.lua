@@ -21,6 +21,11 @@ local function range_key(c, kind, source, name)
     return c.prefix .. kind .. 's'
 end
 
+local function holds_groups(c, kind, source, name)
+    return kind == 'user' and source == 'members'
+        and inner_groups(c, name)[1] ~= nil
+end
+
 local function range_size(key, from, to)
     if from == '-' and to == '+' then
         return call('ZCARD', key)
@@ -69,15 +74,9 @@ end
 
 -- Groups that have this user or group as a member: hints, verified.
 local function groups_with(c, id)
-    local groups = {}
-    for kind, letter in pairs({ user = 'U', group = 'G' }) do
-        for _, group in ipairs(call('ZRANGE', c.prefix .. kind .. ':' .. id
-            .. ':groups', 0, -1)) do
-            if call('ZSCORE', c.prefix .. 'group:' .. group .. ':members',
-                letter .. id) then
-                groups[#groups + 1] = group
-            end
-        end
+    local groups = holders(c, 'U' .. id)
+    for _, group in ipairs(holders(c, 'G' .. id)) do
+        groups[#groups + 1] = group
     end
     return groups
 end
@@ -99,6 +98,12 @@ register('list_page', function(keys, args)
     local reverse = args[12] == '1'
     local key = range_key(c, kind, source, args[6])
     local first, last = from, to
+    if holds_groups(c, kind, source, args[6]) then
+        return { 'NESTED' }
+    end
+    if source == 'members' and #after == ID then
+        after = 'U' .. after -- the walk began when it held groups
+    end
     if after ~= '' then
         if reverse then
             last = '(' .. after
@@ -124,6 +129,29 @@ register('list_page', function(keys, args)
         { 'OK', total, 0, more, members[#members] or '' })
 end, { 'no-writes' })
 
+-- Up to `limit` users of the group and those in it, behind `after`: a group
+-- and the last member of its own, one behind the other.  Nil: too many groups.
+local function nested_members(c, group, from, to, after, limit)
+    local behind, found, last = string.sub(after, 1, ID), {}, ''
+    local groups = groups_below(c, group)
+    if not groups then
+        return nil
+    end
+    for _, inner in ipairs(groups) do
+        if inner >= behind and #found < limit then
+            local first = inner == behind and '(' .. string.sub(after, ID + 1)
+                or from
+            for _, member in ipairs(call('ZRANGEBYLEX', c.prefix .. 'group:'
+                .. inner .. ':members', first, to, 'LIMIT', 0,
+                limit - #found)) do
+                found[#found + 1] = member
+                last = inner .. member
+            end
+        end
+    end
+    return found, last
+end
+
 -- list_ids <type> <source> <name> <from> <to> <after> <limit>
 -- -> OK <size> <last member> <ids, one behind the other>
 register('list_ids', function(keys, args)
@@ -136,12 +164,34 @@ register('list_ids', function(keys, args)
         return { 'OK', #groups, '', table.concat(groups) }
     end
     local from, to, after = args[7], args[8], args[9]
+    if args[5] == 'nested' then
+        local members, last = nested_members(c, args[6], from, to, after,
+            tonumber(args[10]))
+        if not members then
+            return { 'TOOMANY' }
+        end
+        return { 'OK', #members, last, table.concat(ids_of(members,
+            args[5])) }
+    end
+    if holds_groups(c, args[4], args[5], args[6]) then
+        return { 'NESTED' }
+    end
     local key = range_key(c, args[4], args[5], args[6])
     local members = call('ZRANGEBYLEX', key,
         after == '' and from or '(' .. after, to, 'LIMIT', 0, args[10])
     return { 'OK', range_size(key, from, to), members[#members] or '',
         table.concat(ids_of(members, args[5])) }
 end, { 'no-writes' })
+
+-- At most so many are in the group and those in it.
+local function nested_size(c, group, from, to)
+    local size = 0
+    for _, inner in ipairs(groups_below(c, group) or {}) do
+        size = size + range_size(c.prefix .. 'group:' .. inner .. ':members',
+            from, to)
+    end
+    return size
+end
 
 -- list_sizes <type> { <source> <name> <from> <to> }... -> OK <size>...
 register('list_sizes', function(keys, args)
@@ -151,7 +201,10 @@ register('list_sizes', function(keys, args)
     end
     local out = { 'OK' }
     for i = 5, #args, 4 do
-        if args[i] == 'groups' then
+        if holds_groups(c, args[4], args[i], args[i + 1]) then
+            out[#out + 1] = nested_size(c, args[i + 1], args[i + 2],
+                args[i + 3])
+        elseif args[i] == 'groups' then
             out[#out + 1] = call('ZCARD', c.prefix .. 'user:' .. args[i + 1]
                 .. ':groups') + call('ZCARD', c.prefix .. 'group:'
                 .. args[i + 1] .. ':groups')

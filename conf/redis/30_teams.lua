@@ -1,4 +1,6 @@
 -- Teams follow groups; whose access must be looked at again.
+local STEPS_MAX = 1000 -- of one call that makes teams follow
+local PEOPLE_MAX = 200 -- members that it reads at once
 
 local function user_key(c, id)
     return c.prefix .. 'user:' .. id
@@ -73,72 +75,152 @@ local function suspect(c, team, user)
     end
 end
 
-local function set_member(c, team, user, wanted)
-    local key = c.prefix .. 'team:' .. team .. ':members'
-    local is = call('ZSCORE', key, user) and true or false
-    if is == wanted then
-        return false
+local function join_team(c, team, user)
+    c.ensured = c.ensured or {}
+    if not c.ensured[team] then
+        c.ensured[team] = true
+        ensure_team(c, team)
     end
-    if wanted then
-        call('ZADD', key, 0, user)
-        call('ZADD', user_key(c, user) .. ':teams', 0, team)
-    else
-        suspect(c, team, user)
-        call('ZREM', key, user)
-        call('ZREM', user_key(c, user) .. ':teams', team)
-    end
-    return true
+    call('ZADD', c.prefix .. 'team:' .. team .. ':members', 0, user)
+    call('ZADD', user_key(c, user) .. ':teams', 0, team)
 end
 
-local function belongs(c, group, user)
-    return call('ZSCORE', c.prefix .. 'group:' .. group .. ':members',
-        'U' .. user) and is_active(call('GET', user_key(c, user))) or false
+local function leave_team(c, team, user)
+    suspect(c, team, user)
+    call('ZREM', c.prefix .. 'team:' .. team .. ':members', user)
+    call('ZREM', user_key(c, user) .. ':teams', team)
 end
-
--- team_sync <lease ms> <group> <n> user...: makes the team what the group is
--- now, for the users named.  Answers OK and the users whose team changed,
--- marked dirty and leased to the caller.
-register('team_sync', function(keys, args)
-    local c, failed = begin(keys, args)
-    if not c then
-        return failed
-    end
-    local group = args[5]
-    local exists = call('EXISTS', c.prefix .. 'group:' .. group) == 1
-    local lease = c.now + tonumber(args[4])
-    local out = { 'OK', number_text(lease) }
-    if exists then
-        ensure_team(c, group)
-    end
-    for i = 1, tonumber(args[6]) do
-        local user = args[6 + i]
-        if set_member(c, group, user, exists and belongs(c, group, user)) then
-            mark_dirty(c, user, lease)
-            out[#out + 1] = user
-        end
-    end
-    if not exists and call('ZCARD', c.prefix .. 'team:' .. group
-        .. ':members') == 0 then
-        drop_team(c, group)
-    end
-    return out
-end, { 'allow-oom' })
-
--- team_members <team> <after> <limit>
-register('team_members', function(keys, args)
-    local c, failed = begin(keys, args)
-    if not c then
-        return failed
-    end
-    return { 'OK', unpack(call('ZRANGEBYLEX', c.prefix .. 'team:' .. args[4]
-        .. ':members', '(' .. args[5], '+', 'LIMIT', 0,
-        math.min(tonumber(args[6]), CHUNK))) }
-end, { 'no-writes' })
 
 local function is_scim_team(c, team)
     local record = call('GET', c.prefix .. 'team:' .. team)
     return not record or string.find(record, '"source":"scim"', 1, true)
 end
+
+-- The user's teams become what the directory says now: all groups that hold
+-- the user, directly or by others.  Always all of them: were it only the team
+-- that an event names, a group that leaves another at the same time would
+-- take its people along, but not those who just left it.  Answers whether a
+-- team changed.
+local function follow(c, user)
+    local key, wanted, changed = user_key(c, user), {}, false
+    local record = call('GET', key)
+    local teams = call('ZRANGE', key .. ':teams', 0, -1)
+    local groups = is_active(record) and groups_of(c, 'U' .. user) or {}
+    for _, group in ipairs(groups) do
+        wanted[group] = 'join'
+    end
+    for _, team in ipairs(teams) do
+        if wanted[team] then
+            wanted[team] = 'stay'
+        elseif not record or is_scim_team(c, team) then
+            leave_team(c, team, user)
+            changed = true
+        end
+    end
+    for _, group in ipairs(groups) do
+        if wanted[group] == 'join' then
+            join_team(c, group, user)
+            changed = true
+        end
+    end
+    c.steps = (c.steps or 0) + 5 + #teams + #groups
+    return changed
+end
+
+-- Marks those of the users whose teams change, until as many steps were made
+-- as one call may take.  Answers how many were looked at.
+local function follow_all(c, users, marked_until, out)
+    for i, user in ipairs(users) do
+        if follow(c, user) then
+            mark_dirty(c, user, marked_until)
+            out[#out + 1] = user
+        end
+        if c.steps >= STEPS_MAX then
+            return i
+        end
+    end
+    return #users
+end
+
+-- `until` of the calls before, 0 = this one is the first.
+local function lease_until(c, lease, since)
+    return since == '0' and c.now + tonumber(lease) or tonumber(since)
+end
+
+-- team_sync <group>: the team's record, named as the group; gone once the
+-- group is and nobody is left in the team.
+register('team_sync', function(keys, args)
+    local c, failed = begin(keys, args)
+    if not c then
+        return failed
+    end
+    local group = args[4]
+    if call('EXISTS', c.prefix .. 'group:' .. group) == 1 then
+        ensure_team(c, group)
+    elseif call('ZCARD', c.prefix .. 'team:' .. group .. ':members') == 0 then
+        drop_team(c, group)
+    end
+    return { 'OK' }
+end, { 'allow-oom' })
+
+-- users_sync <lease ms> <until or 0> <user>...: the teams of these users.
+-- Answers OK <until> <users done> and those whose teams changed, marked dirty
+-- and leased to the caller until then.
+register('users_sync', function(keys, args)
+    local c, failed = begin(keys, args)
+    if not c then
+        return failed
+    end
+    local leased = lease_until(c, args[4], args[5])
+    local out = { 'OK', number_text(leased), 0 }
+    out[3] = follow_all(c, { unpack(args, 6) }, leased, out)
+    return out
+end, { 'allow-oom' })
+
+-- people_sync <lease ms> <until or 0> <group|team> <id> <after>: the same for a
+-- page of a group's or a team's own members.  Answers OK <until> <after, to go
+-- on, or empty> <n> <group among the members>... <user whose teams changed>...
+register('people_sync', function(keys, args)
+    local c, failed = begin(keys, args)
+    if not c then
+        return failed
+    end
+    local leased = lease_until(c, args[4], args[5])
+    local page = call('ZRANGEBYLEX', c.prefix .. args[6] .. ':' .. args[7]
+        .. ':members', '(' .. args[8], '+', 'LIMIT', 0, PEOPLE_MAX)
+    local out, users = { 'OK', number_text(leased), '', 0 }, {}
+    for _, member in ipairs(page) do
+        if args[6] == 'team' then
+            users[#users + 1] = member
+        elseif string.sub(member, 1, 1) == 'U' then
+            users[#users + 1] = string.sub(member, 2)
+        else -- groups come first
+            out[#out + 1] = string.sub(member, 2)
+        end
+    end
+    out[4] = #out - 4
+    local done = out[4] + follow_all(c, users, leased, out)
+    if done < #page or #page == PEOPLE_MAX then
+        out[3] = page[done]
+    end
+    return out
+end, { 'allow-oom' })
+
+-- dirty_release <until> <limit>: who is leased until then is due now.  Answers
+-- OK <how many>.
+register('dirty_release', function(keys, args)
+    local c, failed = begin(keys, args)
+    if not c then
+        return failed
+    end
+    local key = c.shard .. 'dirty'
+    local found = call('ZRANGEBYSCORE', key, args[4], args[4], 'LIMIT', 0,
+        args[5])
+    for _, member in ipairs(found) do
+        call('ZADD', key, number_text(c.now), member)
+    end
+    return { 'OK', #found }
+end, { 'allow-oom' })
 
 local function concerns_access(c, user)
     local key = user_key(c, user)
@@ -154,26 +236,7 @@ register('user_sync', function(keys, args)
         return failed
     end
     local user = args[5]
-    local key = user_key(c, user)
-    local record = call('GET', key)
-    local active = is_active(record)
-    local wanted = {}
-    if active then
-        for _, group in ipairs(call('ZRANGE', key .. ':groups', 0, -1)) do
-            if call('ZSCORE', c.prefix .. 'group:' .. group .. ':members',
-                'U' .. user) then
-                wanted[group] = true
-                if set_member(c, group, user, true) then
-                    ensure_team(c, group)
-                end
-            end
-        end
-    end
-    for _, team in ipairs(call('ZRANGE', key .. ':teams', 0, -1)) do
-        if not wanted[team] and (not record or is_scim_team(c, team)) then
-            set_member(c, team, user, false)
-        end
-    end
+    follow(c, user)
     if not concerns_access(c, user) then
         return { 'OK' }
     end

@@ -26,7 +26,7 @@
 
 /* A range of a sorted set as the functions in Redis take it (PROTOCOL.md). */
 typedef struct {
-    const char *source; /* "all", "index", "members", "groups" */
+    const char *source; /* "all", "index", "members", "nested", "groups" */
     scim_text_t name;
     scim_text_t from; /* bounds of ZRANGEBYLEX */
     scim_text_t to;
@@ -212,6 +212,12 @@ scim_step_t scim_list_enter(scim_resource_t *resource);
 
 /* Follows a plan that needs more than one page: ids, documents, matching. */
 scim_step_t scim_list_read_ids(scim_resource_t *resource);
+/*
+ * ... of a `members` range whose group turned out to hold groups: the members
+ * of all of them are read whole
+ */
+scim_step_t scim_list_read_nested(scim_resource_t *resource,
+    scim_plan_t *range);
 /* ... the batch behind the one that was looked at */
 scim_step_t scim_list_more_ids(scim_resource_t *resource);
 /* ... and what the ids in `ids` stand for */

@@ -80,6 +80,27 @@ on_collected(scim_resource_t *resource, scim_text_t ids)
 }
 
 
+scim_step_t
+scim_list_read_nested(scim_resource_t *resource, scim_plan_t *range)
+{
+    scim_list_t *list = resource->list;
+    scim_text_t *after = &list->position.after;
+
+    range->range.source = "nested";
+    range->range.by_id = false;
+    if (list->collect) {
+        scim_buffer_reset(&list->behind);
+        return request_ids(resource);
+    }
+    if (after->len == SCIM_UUID_LEN + 1 && !list->sorted) {
+        /* a walk that began when the group held no groups: "U", the id */
+        after->text++;
+        after->len--;
+    }
+    return scim_list_read_ids(resource);
+}
+
+
 static scim_step_t
 on_ids(scim_operation_t *operation, const scim_reply_t *reply)
 {
@@ -89,6 +110,12 @@ on_ids(scim_operation_t *operation, const scim_reply_t *reply)
     scim_text_t      last = scim_reply_text(reply, 2);
     scim_text_t      ids = scim_reply_text(reply, 3);
 
+    if (scim_reply_is(reply, "NESTED")) {
+        return scim_list_read_nested(resource, list->reading);
+    }
+    if (scim_reply_is(reply, "TOOMANY")) {
+        return scim_list_too_many(resource);
+    }
     if (!scim_reply_is(reply, "OK") || ids.len % SCIM_UUID_LEN) {
         return damaged(resource);
     }

@@ -186,6 +186,7 @@ shown_by_page(const scim_list_t *list, const scim_plan_t *plan)
 
     return !list->sorted && plan->kind == SCIM_PLAN_RANGE
         && plan->rest == NULL && strcmp(range->source, "groups") != 0
+        && strcmp(range->source, "nested") != 0
         && (range->by_id || memchr(range->name.text, '.', range->name.len)
             == NULL);
 }
@@ -355,6 +356,9 @@ on_page(scim_operation_t *operation, const scim_reply_t *reply)
     long long        total = scim_reply_number(reply, 1);
     scim_text_t      last = scim_reply_text(reply, 4);
 
+    if (scim_reply_is(reply, "NESTED")) {
+        return scim_list_read_nested(resource, plan);
+    }
     if (!scim_resource_take_entries(resource, reply, 5,
             (size_t) scim_reply_number(reply, 2)))
     {

@@ -132,16 +132,24 @@ damaged(scim_resource_t *resource)
 }
 
 
+/* One of two letters, then an id. */
+static bool
+marked_id(scim_text_t text, char one, char other)
+{
+    return text.len == 1 + SCIM_UUID_LEN
+        && (text.text[0] == one || text.text[0] == other)
+        && scim_uuid_valid(text.text + 1, SCIM_UUID_LEN);
+}
+
+
 /* Members and groups are rendered as they are: they must be what they say. */
 static bool
 extra_valid(const scim_resource_t *resource, scim_text_t text, size_t i)
 {
     if (scim_resource_is_group(resource)) {
-        return text.len == 1 + SCIM_UUID_LEN
-            && (text.text[0] == 'U' || text.text[0] == 'G')
-            && scim_uuid_valid(text.text + 1, SCIM_UUID_LEN);
+        return marked_id(text, 'U', 'G');
     }
-    return i % 2 == 0 ? scim_uuid_valid(text.text, text.len)
+    return i % 2 == 0 ? marked_id(text, 'D', 'I')
                       : text.len >= 2 && text.text[0] == '"'
                             && text.text[text.len - 1] == '"';
 }

@@ -19,8 +19,9 @@
 
 /*
  * One resource as a function answers it.  `extra` is a user's groups (pairs
- * of id and displayName as JSON text) or a group's members ('U' or 'G', then
- * the id); there are `extra_total` strings of it, `extra_count` of them here.
+ * of 'D', direct, or 'I', indirect, with the id, and displayName as JSON text)
+ * or a group's members ('U' or 'G', then the id); there are `extra_total` of
+ * them, `extra_count` strings are here.
  */
 typedef struct {
     scim_text_t   id;

@@ -24,21 +24,31 @@ append_reference(const scim_resource_t *resource, const char *endpoint,
 }
 
 
-/* Pairs of id and displayName, which is JSON text already. */
+/* Pairs of 'D' or 'I' with the id, and displayName, JSON text already. */
 static void
 append_groups(const scim_resource_t *resource, const scim_entry_t *entry,
     scim_buffer_t *out)
 {
+    bool        direct;
+    scim_text_t id;
+
     scim_buffer_append_text(out, "\"groups\":[");
     for (size_t i = 0; i + 1 < entry->extra_count; i += 2) {
+        id = entry->extra[i];
+        direct = id.len && id.text[0] == 'D';
+        if (id.len) {
+            id.text++;
+            id.len--;
+        }
         if (i) {
             scim_buffer_append_char(out, ',');
         }
-        append_reference(resource, "/Groups", entry->extra[i], out);
+        append_reference(resource, "/Groups", id, out);
         scim_buffer_append_text(out, ",\"display\":");
         scim_buffer_append(out, entry->extra[i + 1].text,
             entry->extra[i + 1].len);
-        scim_buffer_append_text(out, ",\"type\":\"direct\"}");
+        scim_buffer_append_text(out, direct ? ",\"type\":\"direct\"}"
+                                            : ",\"type\":\"indirect\"}");
     }
     scim_buffer_append_char(out, ']');
 }

@@ -93,6 +93,26 @@ taken(scim_resource_t *resource, scim_text_t attribute)
 }
 
 
+/* A group among the new members may not be one: conf/redis/05_nesting.lua. */
+static scim_step_t
+nested_wrongly(scim_resource_t *resource, const scim_reply_t *reply)
+{
+    scim_error_t error = { 0 };
+    scim_text_t  id = scim_reply_text(reply, 1);
+
+    if (scim_reply_is(reply, "CYCLE")) {
+        scim_error_set(&error, 400, SCIM_ERROR_INVALID_VALUE,
+            "members: the group %.*s already holds this group, directly or "
+            "through others", (int) id.len, id.text);
+    } else {
+        scim_error_set(&error, 400, SCIM_ERROR_INVALID_VALUE,
+            "members: groups in groups would be more than 16 levels deep, or "
+            "more than 1000 above and below this one");
+    }
+    return scim_operation_fail(&resource->operation, &error);
+}
+
+
 static scim_step_t
 try_again(scim_resource_t *resource)
 {
@@ -118,6 +138,9 @@ refused(scim_resource_t *resource, const scim_reply_t *reply)
     }
     if (scim_reply_is(reply, "UNIQUE")) {
         return taken(resource, scim_reply_text(reply, 1));
+    }
+    if (scim_reply_is(reply, "CYCLE") || scim_reply_is(reply, "NESTING")) {
+        return nested_wrongly(resource, reply);
     }
     return scim_resource_error(resource, 500, SCIM_ERROR_NONE,
         "the store gave an answer that makes no sense");

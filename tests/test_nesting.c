@@ -1,0 +1,654 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "access_harness.h"
+#include "scim_uuid.h"
+
+/* Groups in groups, against a real Redis. */
+static redis_harness_t harness;
+static char            user[64]; /* an id */
+
+
+static json_t *
+ask(int status, scim_method_t method, const char *path, const char *query,
+    const char *body)
+{
+    return harness_ask(&harness, status, method, path, query, body);
+}
+
+
+static void
+make_user(const char *name, char id[64])
+{
+    char path[64];
+
+    harness_create(&harness, "/Users", harness_format(
+        "{\"userName\":\"%s\"}", name), path);
+    snprintf(id, 64, "%s", harness_id(path));
+}
+
+
+/* A group with up to two members, given by id; NULL = none. */
+static void
+make_group(const char *name, const char *one, const char *two, char id[64])
+{
+    char path[64];
+
+    harness_create(&harness, "/Groups", harness_format(
+        "{\"displayName\":\"%s\",\"members\":[%s%s%s%s]}", name,
+        one ? harness_format("{\"value\":\"%s\"}", one) : "",
+        one && two ? "," : "",
+        two ? harness_format("{\"value\":\"%s\"}", two) : "", ""), path);
+    snprintf(id, 64, "%s", harness_id(path));
+}
+
+
+static int
+fresh(void **state)
+{
+    (void) state;
+    redis_harness_flush(&harness);
+    make_user("ann", user);
+    return 0;
+}
+
+
+static const char *
+operation(const char *op, const char *id)
+{
+    return harness_format("{\"Operations\":[{\"op\":\"%s\",\"path\":"
+        "\"members\",\"value\":[{\"value\":\"%s\"}]}]}", op, id);
+}
+
+
+static void
+change(int status, const char *group, const char *op, const char *member)
+{
+    json_decref(ask(status, SCIM_METHOD_PATCH, harness_format("/Groups/%s",
+        group), NULL, operation(op, member)));
+}
+
+
+static void
+delete_group(const char *group)
+{
+    json_decref(ask(204, SCIM_METHOD_DELETE, harness_format("/Groups/%s",
+        group), NULL, NULL));
+}
+
+
+/* "A:direct B:indirect": a user's groups by name, as they are shown */
+static const char *
+groups_of(const char *id)
+{
+    size_t  i;
+    char    text[2048] = "";
+    json_t *group, *json = ask(200, SCIM_METHOD_GET, harness_format(
+        "/Users/%s", id), NULL, NULL);
+
+    json_array_foreach(json_object_get(json, "groups"), i, group) {
+        assert_string_equal(harness_text(group, "$ref"), harness_format(
+            "https://h/scim/v2/Groups/%s", harness_text(group, "value")));
+        strcat(text, i ? " " : "");
+        strcat(text, harness_text(group, "display"));
+        strcat(text, ":");
+        strcat(text, harness_text(group, "type"));
+    }
+    json_decref(json);
+    return harness_format("%s", text);
+}
+
+
+/* ---- what a user shows ---- */
+
+static void
+a_user_is_in_groups_directly_and_by_others(void **state)
+{
+    char a[64], b[64], c[64];
+
+    (void) state;
+    make_group("C", user, NULL, c);
+    assert_string_equal(groups_of(user), "C:direct");
+    make_group("B", c, NULL, b);
+    make_group("A", b, NULL, a);
+    assert_string_equal(groups_of(user), "C:direct B:indirect A:indirect");
+    assert_string_equal(harness_event(&harness, 0, "data"), harness_format(
+        "{\"attributes\":[\"displayName\"],\"members\":{\"add\":[\"%s\"],"
+        "\"remove\":[],\"groups\":[\"%s\"]}}", b, b));
+    /* both ways: it is shown once, as direct */
+    change(204, a, "add", user);
+    assert_string_equal(groups_of(user), "C:direct A:direct B:indirect");
+    change(204, a, "remove", b);
+    assert_string_equal(groups_of(user), "C:direct A:direct B:indirect");
+    assert_string_equal(harness_event(&harness, 0, "data"), harness_format(
+        "{\"members\":{\"add\":[],\"remove\":[\"%s\"],\"groups\":[\"%s\"]}}",
+        b, b));
+    change(204, a, "remove", user);
+    assert_string_equal(groups_of(user), "C:direct B:indirect");
+    delete_group(c);
+    assert_string_equal(groups_of(user), "");
+}
+
+
+static void
+a_group_that_is_reached_twice_is_shown_once(void **state)
+{
+    char a[64], left[64], right[64], inner[64];
+
+    (void) state;
+    make_group("Inner", user, NULL, inner);
+    make_group("Left", inner, NULL, left);
+    make_group("Right", inner, NULL, right);
+    make_group("A", left, right, a);
+    assert_string_equal(groups_of(user), "Inner:direct Left:indirect "
+        "Right:indirect A:indirect");
+    change(204, a, "remove", left);
+    assert_string_equal(groups_of(user), "Inner:direct Left:indirect "
+        "Right:indirect A:indirect");
+    delete_group(right);
+    assert_string_equal(groups_of(user), "Inner:direct Left:indirect");
+}
+
+
+/* ---- circles ---- */
+
+static void
+refused(scim_method_t method, const char *path, const char *body,
+    const char *named)
+{
+    json_t   *error;
+    long long events = harness_event_count(&harness);
+
+    error = ask(400, method, path, NULL, body);
+    assert_string_equal(harness_text(error, "scimType"), "invalidValue");
+    assert_non_null(strstr(harness_text(error, "detail"), named));
+    json_decref(error);
+    assert_int_equal(harness_event_count(&harness), events);
+}
+
+
+static void
+a_circle_is_refused_and_nothing_changes(void **state)
+{
+    char    a[64], b[64], c[64];
+    json_t *json;
+
+    (void) state;
+    make_group("C", user, NULL, c);
+    make_group("B", c, NULL, b);
+    make_group("A", b, NULL, a);
+    refused(SCIM_METHOD_PATCH, harness_format("/Groups/%s", c),
+        operation("add", a), a);
+    refused(SCIM_METHOD_PATCH, harness_format("/Groups/%s", c),
+        operation("replace", b), b);
+    refused(SCIM_METHOD_PUT, harness_format("/Groups/%s", b), harness_format(
+        "{\"displayName\":\"New\",\"members\":[{\"value\":\"%s\"},"
+        "{\"value\":\"%s\"}]}", user, a), a);
+    refused(SCIM_METHOD_PATCH, harness_format("/Groups/%s", c),
+        operation("add", c), "");
+    json = ask(200, SCIM_METHOD_GET, harness_format("/Groups/%s", b), NULL,
+        NULL);
+    assert_string_equal(harness_text(json, "displayName"), "B");
+    assert_string_equal(harness_text(json, "meta.version"), "W/\"1\"");
+    assert_string_equal(harness_text(json, "members.0.value"), c);
+    assert_int_equal(json_array_size(json_object_get(json, "members")), 1);
+    json_decref(json);
+    /* once the way back is gone it is no circle */
+    change(204, a, "remove", b);
+    change(204, c, "add", a);
+    assert_string_equal(groups_of(user), "C:direct B:indirect");
+}
+
+
+/* Those that earlier versions stored: whoever reads comes to an end. */
+static void
+an_old_circle_ends(void **state)
+{
+    char    a[64], b[64];
+    json_t *json;
+
+    (void) state;
+    make_group("B", user, NULL, b);
+    make_group("A", b, NULL, a);
+    redis_harness_number(&harness, "ZADD scim:{007}:acme:group:%s:members 0 "
+        "G%s", b, a);
+    redis_harness_number(&harness, "ZADD scim:{007}:acme:group:%s:groups 0 "
+        "%s", a, b);
+    assert_string_equal(groups_of(user), "B:direct A:indirect");
+    json = ask(200, SCIM_METHOD_GET, "/Users", harness_format(
+        "filter=groups.value%%20eq%%20%%22%s%%22", a), NULL);
+    assert_int_equal(json_integer_value(json_object_get(json,
+        "totalResults")), 1);
+    json_decref(json);
+    change(204, b, "remove", a);
+    assert_string_equal(groups_of(user), "B:direct A:indirect");
+}
+
+
+/* ---- groups that arrive later ---- */
+
+/* The id that a POST of a group makes when `skipped` requests come before. */
+static void
+id_to_come(int skipped, char *id)
+{
+    harness_call_t *call;
+    int64_t         now = harness.now;
+
+    harness.now += skipped;
+    call = harness_call_new(&harness, SCIM_METHOD_POST, "/Groups", NULL, NULL);
+    scim_uuid_v7(call->request.now, call->request.random, id);
+    harness_call_free(call);
+    harness.now = now;
+}
+
+
+static void
+an_inner_group_may_arrive_later(void **state)
+{
+    char outer[64], inner[64], to_come[40];
+
+    (void) state;
+    id_to_come(1, to_come);
+    make_group("Outer", to_come, NULL, outer);
+    make_group("Inner", user, NULL, inner);
+    assert_string_equal(inner, to_come);
+    assert_string_equal(harness_event(&harness, 0, "id"), outer);
+    assert_string_equal(harness_event(&harness, 0, "data"), harness_format(
+        "{\"members\":{\"add\":[\"%s\"],\"remove\":[],\"groups\":[\"%s\"]}}",
+        inner, inner));
+    assert_string_equal(groups_of(user), "Inner:direct Outer:indirect");
+}
+
+
+static void
+a_group_that_closes_a_circle_by_arriving_is_refused(void **state)
+{
+    char outer[64], to_come[40];
+
+    (void) state;
+    id_to_come(1, to_come);
+    make_group("Outer", to_come, NULL, outer);
+    refused(SCIM_METHOD_POST, "/Groups", harness_format(
+        "{\"displayName\":\"Inner\",\"members\":[{\"value\":\"%s\"}]}",
+        outer), outer);
+    assert_int_equal(redis_harness_number(&harness,
+        "ZCARD scim:{007}:acme:groups"), 1);
+}
+
+
+/* ---- limits ---- */
+
+static void
+a_chain_has_sixteen_groups_at_most(void **state)
+{
+    char first[64], last[64], next[64], other[64], top[64];
+
+    (void) state;
+    make_group("1", user, NULL, first);
+    strcpy(last, first);
+    for (int i = 2; i <= 16; i++) {
+        make_group(harness_format("%d", i), last, NULL, next);
+        strcpy(last, next);
+    }
+    refused(SCIM_METHOD_POST, "/Groups", harness_format(
+        "{\"displayName\":\"17\",\"members\":[{\"value\":\"%s\"}]}", last),
+        "16 levels");
+    make_group("Below", NULL, NULL, other);
+    refused(SCIM_METHOD_PATCH, harness_format("/Groups/%s", first),
+        operation("add", other), "16 levels");
+    /* the longest way counts: 15 above `first`, and the way through `top` */
+    make_group("Top", first, NULL, top);
+    refused(SCIM_METHOD_PATCH, harness_format("/Groups/%s", first),
+        operation("add", other), "16 levels");
+    change(204, last, "remove", next); /* nothing */
+    change(204, top, "add", other);
+}
+
+
+/* `count` empty groups in a group, without asking anybody. */
+static void
+fill(const char *group, int count)
+{
+    freeReplyObject(redis_harness_command(&harness, "EVAL %s 1 %s %d %s",
+        "for i = 1, ARGV[1] do local id = string.format("
+        "'0190dada-0000-7000-9000-%012d', i) "
+        "redis.call('ZADD', KEYS[1] .. ARGV[2] .. ':members', 0, 'G' .. id) "
+        "redis.call('ZADD', KEYS[1] .. id .. ':groups', 0, ARGV[2]) "
+        "redis.call('SET', KEYS[1] .. id, string.rep('0', 47) .. '{}') end",
+        "scim:{007}:acme:group:", count, group));
+}
+
+
+static void
+a_thousand_groups_are_looked_at_at_most(void **state)
+{
+    char inner[64], outer[64];
+
+    (void) state;
+    make_group("Inner", user, NULL, inner);
+    make_group("Outer", NULL, NULL, outer);
+    fill(inner, 998);
+    change(204, outer, "add", inner);
+    assert_string_equal(groups_of(user), "Inner:direct Outer:indirect");
+    change(204, outer, "remove", inner);
+    fill(inner, 999);
+    refused(SCIM_METHOD_PATCH, harness_format("/Groups/%s", outer),
+        operation("add", inner), "1000");
+}
+
+
+/* ---- filters ---- */
+
+static long long
+total_of(const char *filter, const char *more)
+{
+    long long total;
+    json_t   *json = ask(200, SCIM_METHOD_GET, "/Users", harness_format(
+        "filter=%s%s", filter, more), NULL);
+
+    total = json_integer_value(json_object_get(json, "totalResults"));
+    json_decref(json);
+    return total;
+}
+
+
+static void
+a_filter_finds_who_is_in_by_other_groups(void **state)
+{
+    char    ids[5][64], a[64], b[64], c[64], filter[256];
+    size_t  i;
+    json_t *json, *item;
+
+    (void) state;
+    for (int j = 0; j < 5; j++) {
+        make_user(harness_format("u%d", j), ids[j]);
+    }
+    make_group("C", ids[0], ids[1], c);
+    make_group("B", ids[1], ids[2], b);
+    make_group("A", ids[3], ids[1], a);
+    change(204, b, "add", c);
+    change(204, a, "add", b);
+    snprintf(filter, sizeof(filter), "groups.value%%20eq%%20%%22%s%%22", a);
+    assert_int_equal(total_of(filter, ""), 4);
+    assert_int_equal(total_of(filter, "&count=0"), 4);
+    /* the same by looking at everybody */
+    assert_int_equal(total_of(harness_format("not%%20(not%%20(%s))", filter),
+        ""), 4);
+    assert_int_equal(total_of(harness_format("%s%%20and%%20userName%%20sw"
+        "%%20%%22u%%22", filter), ""), 4);
+    assert_int_equal(total_of(harness_format("%s%%20or%%20userName%%20eq"
+        "%%20%%22u4%%22", filter), ""), 5);
+    assert_int_equal(total_of(harness_format("groups%%5Bvalue%%20eq%%20%%22%s"
+        "%%22%%20and%%20type%%20eq%%20%%22indirect%%22%%5D", a), ""), 2);
+    snprintf(filter, sizeof(filter), "groups.value%%20eq%%20%%22%s%%22", c);
+    assert_int_equal(total_of(filter, ""), 2);
+
+    snprintf(filter, sizeof(filter), "groups.value%%20eq%%20%%22%s%%22", a);
+    json = ask(200, SCIM_METHOD_GET, "/Users", harness_format(
+        "filter=%s&startIndex=2&count=2", filter), NULL);
+    assert_int_equal(json_integer_value(json_object_get(json,
+        "totalResults")), 4);
+    json_array_foreach(json_object_get(json, "Resources"), i, item) {
+        assert_string_equal(harness_text(item, "id"), ids[i + 1]);
+    }
+    assert_int_equal(i, 2);
+    json_decref(json);
+}
+
+
+/* A walk that begins before a group is put in, and one that ends after it. */
+static void
+a_walk_shows_everybody_once(void **state)
+{
+    char        ids[4][64], a[64], b[64], seen[2048] = "", next[512] = "";
+    json_t     *json;
+    const char *cursor;
+
+    (void) state;
+    for (int i = 0; i < 4; i++) {
+        make_user(harness_format("u%d", i), ids[i]);
+    }
+    make_group("A", ids[0], ids[1], a);
+    change(204, a, "add", ids[3]);
+    make_group("B", ids[0], ids[2], b);
+    for (int page = 0; page < 6; page++) {
+        json = ask(200, SCIM_METHOD_GET, "/Users", harness_format(
+            "filter=groups.value%%20eq%%20%%22%s%%22&count=1&cursor=%s", a,
+            next), NULL);
+        strcat(seen, harness_text(json, "Resources.0.userName"));
+        cursor = harness_text(json, "nextCursor");
+        snprintf(next, sizeof(next), "%s", cursor);
+        json_decref(json);
+        if (page == 0) {
+            change(204, a, "add", b);
+        } else if (page == 2) {
+            change(204, a, "remove", b);
+        }
+        if (*next == '\0') {
+            break;
+        }
+    }
+    assert_string_equal(seen, "u0u1u2u3");
+}
+
+
+/* ---- teams ---- */
+
+/* Makes the teams of a group's own members follow; the groups among them. */
+static long long
+sync_page(const char *kind, const char *id, char after[128])
+{
+    long long   groups;
+    redisReply *reply = access_call(&harness, "people_sync", "10000", "0",
+        kind, id, after, NULL);
+
+    assert_string_equal(redis_reply_code(reply), "OK");
+    snprintf(after, 128, "%s", redis_reply_text(reply, 2));
+    groups = redis_reply_number(reply, 3);
+    freeReplyObject(reply);
+    return groups;
+}
+
+
+static long long
+team_size(const char *team)
+{
+    return redis_harness_number(&harness,
+        "ZCARD scim:{007}:acme:team:%s:members", team);
+}
+
+
+static void
+a_team_has_the_people_of_inner_groups(void **state)
+{
+    char a[64], b[64], c[64], after[128] = "";
+
+    (void) state;
+    make_group("C", user, NULL, c);
+    make_group("B", c, NULL, b);
+    make_group("A", b, user, a);
+    assert_int_equal(sync_page("group", c, after), 0);
+    assert_int_equal(team_size(a), 1);
+    assert_int_equal(team_size(b), 1);
+    assert_int_equal(team_size(c), 1);
+    assert_int_equal(sync_page("group", a, after), 1); /* b is to follow */
+    /* one way goes, the other one stays */
+    change(204, a, "remove", user);
+    sync_page("group", a, after);
+    assert_int_equal(team_size(a), 1);
+    change(204, b, "remove", c);
+    sync_page("group", c, after);
+    assert_int_equal(team_size(a), 0);
+    assert_int_equal(team_size(b), 0);
+    assert_int_equal(team_size(c), 1);
+}
+
+
+/*
+ * Somebody leaves B, and B leaves A: whichever event is looked at first, after
+ * both nobody is left in a team.
+ */
+static void
+who_left_before_the_group_did_is_out(void **state)
+{
+    char a[64], b[64], after[128] = "";
+
+    (void) state;
+    make_group("B", user, NULL, b);
+    make_group("A", b, NULL, a);
+    sync_page("group", b, after);
+    assert_int_equal(team_size(a), 1);
+    change(204, b, "remove", user);
+    change(204, a, "remove", b);
+    access_expect(&harness, "OK", "users_sync", "10000", "0", user, NULL);
+    assert_int_equal(team_size(b), 0);
+    assert_int_equal(team_size(a), 0);
+}
+
+
+static void
+a_deleted_group_takes_its_people_out_of_outer_teams(void **state)
+{
+    char a[64], b[64], after[128] = "";
+
+    (void) state;
+    make_group("B", user, NULL, b);
+    make_group("A", b, NULL, a);
+    sync_page("group", b, after);
+    delete_group(b);
+    sync_page("team", b, after);
+    assert_int_equal(team_size(a), 0);
+    assert_int_equal(team_size(b), 0);
+    access_expect(&harness, "OK", "team_sync", b, NULL);
+    assert_int_equal(redis_harness_number(&harness,
+        "EXISTS scim:{007}:acme:team:%s", b), 0);
+    assert_int_equal(redis_harness_number(&harness,
+        "EXISTS scim:{007}:acme:team:%s", a), 1);
+}
+
+
+static void
+who_is_inactive_is_in_no_team(void **state)
+{
+    char a[64], b[64];
+
+    (void) state;
+    make_group("B", user, NULL, b);
+    make_group("A", b, NULL, a);
+    access_expect(&harness, "OK", "user_sync", "10000", user, NULL);
+    assert_int_equal(team_size(a), 1);
+    for (int active = 0; active < 2; active++) {
+        json_decref(ask(200, SCIM_METHOD_PATCH, harness_format("/Users/%s",
+            user), NULL, harness_format("{\"Operations\":[{\"op\":"
+            "\"replace\",\"value\":{\"active\":%s}}]}",
+            active ? "true" : "false")));
+        access_expect(&harness, "OK", "user_sync", "10000", user, NULL);
+        assert_int_equal(team_size(a), active);
+        assert_int_equal(team_size(b), active);
+    }
+}
+
+
+/* Many people: pages that each call ends where it had enough. */
+static void
+a_large_group_is_followed_in_pages(void **state)
+{
+    int         pages = 0;
+    char        a[64], b[64], after[128] = "";
+    redisReply *reply;
+
+    (void) state;
+    make_group("B", user, NULL, b);
+    make_group("A", b, NULL, a);
+    freeReplyObject(redis_harness_command(&harness, "EVAL %s 1 %s %s",
+        "for i = 1, 999 do local id = string.format("
+        "'0190dada-0000-7000-9000-%012d', i) "
+        "redis.call('ZADD', KEYS[1] .. 'group:' .. ARGV[1] .. ':members', 0, "
+        "'U' .. id) "
+        "redis.call('ZADD', KEYS[1] .. 'user:' .. id .. ':groups', 0, ARGV[1])"
+        "redis.call('SET', KEYS[1] .. 'user:' .. id, string.rep('0', 47) .. "
+        "'{\"active\":true}') end", "scim:{007}:acme:", b));
+    do {
+        sync_page("group", b, after);
+        pages++;
+    } while (after[0]);
+    assert_int_equal(team_size(a), 1000);
+    assert_int_equal(team_size(b), 1000);
+    assert_in_range(pages, 6, 12);
+    assert_int_equal(redis_harness_number(&harness,
+        "ZCARD scim:{007}:dirty"), 1000);
+    assert_int_equal(redis_harness_number(&harness,
+        "ZCARD scim:{007}:acme:user:%s:teams", user), 2);
+
+    /* one moment for all; until it is released nobody is due */
+    change(204, a, "remove", b);
+    freeReplyObject(redis_harness_command(&harness, "DEL scim:{007}:dirty"));
+    reply = access_call(&harness, "people_sync", "60000", "4000000000000",
+        "group", b, "", NULL);
+    assert_string_equal(redis_reply_text(reply, 1), "4000000000000");
+    freeReplyObject(reply);
+    assert_true(team_size(a) < 1000);
+    reply = access_call(&harness, "dirty_claim", "10000", "256", NULL);
+    assert_int_equal(reply->elements, 3);
+    freeReplyObject(reply);
+    reply = access_call(&harness, "dirty_release", "4000000000000", "50",
+        NULL);
+    assert_int_equal(redis_reply_number(reply, 1), 50);
+    freeReplyObject(reply);
+    reply = access_call(&harness, "dirty_claim", "10000", "256", NULL);
+    assert_int_equal(reply->elements, 3 + 2 * 50);
+    freeReplyObject(reply);
+}
+
+
+static int
+start(void **state)
+{
+    (void) state;
+    redis_harness_start(&harness);
+    return 0;
+}
+
+
+static int
+stop(void **state)
+{
+    (void) state;
+    redis_harness_stop(&harness);
+    return 0;
+}
+
+
+#define NESTING_TEST(name) cmocka_unit_test_setup(name, fresh)
+
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        NESTING_TEST(a_user_is_in_groups_directly_and_by_others),
+        NESTING_TEST(a_group_that_is_reached_twice_is_shown_once),
+        NESTING_TEST(a_circle_is_refused_and_nothing_changes),
+        NESTING_TEST(an_old_circle_ends),
+        NESTING_TEST(an_inner_group_may_arrive_later),
+        NESTING_TEST(a_group_that_closes_a_circle_by_arriving_is_refused),
+        NESTING_TEST(a_chain_has_sixteen_groups_at_most),
+        NESTING_TEST(a_thousand_groups_are_looked_at_at_most),
+        NESTING_TEST(a_filter_finds_who_is_in_by_other_groups),
+        NESTING_TEST(a_walk_shows_everybody_once),
+        NESTING_TEST(a_team_has_the_people_of_inner_groups),
+        NESTING_TEST(who_left_before_the_group_did_is_out),
+        NESTING_TEST(a_deleted_group_takes_its_people_out_of_outer_teams),
+        NESTING_TEST(who_is_inactive_is_in_no_team),
+        NESTING_TEST(a_large_group_is_followed_in_pages),
+    };
+
+    return cmocka_run_group_tests_name("nesting", tests, start, stop);
+}
