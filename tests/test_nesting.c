@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "access_harness.h"
+#include "redis_harness.h"
 #include "scim_uuid.h"
 
 /* Groups in groups, against a real Redis. */
@@ -439,175 +439,6 @@ a_walk_shows_everybody_once(void **state)
 }
 
 
-/* ---- teams ---- */
-
-/* Makes the teams of a group's own members follow; the groups among them. */
-static long long
-sync_page(const char *kind, const char *id, char after[128])
-{
-    long long   groups;
-    redisReply *reply = access_call(&harness, "people_sync", "10000", "0",
-        kind, id, after, NULL);
-
-    assert_string_equal(redis_reply_code(reply), "OK");
-    snprintf(after, 128, "%s", redis_reply_text(reply, 2));
-    groups = redis_reply_number(reply, 3);
-    freeReplyObject(reply);
-    return groups;
-}
-
-
-static long long
-team_size(const char *team)
-{
-    return redis_harness_number(&harness,
-        "ZCARD scim:{007}:acme:team:%s:members", team);
-}
-
-
-static void
-a_team_has_the_people_of_inner_groups(void **state)
-{
-    char a[64], b[64], c[64], after[128] = "";
-
-    (void) state;
-    make_group("C", user, NULL, c);
-    make_group("B", c, NULL, b);
-    make_group("A", b, user, a);
-    assert_int_equal(sync_page("group", c, after), 0);
-    assert_int_equal(team_size(a), 1);
-    assert_int_equal(team_size(b), 1);
-    assert_int_equal(team_size(c), 1);
-    assert_int_equal(sync_page("group", a, after), 1); /* b is to follow */
-    /* one way goes, the other one stays */
-    change(204, a, "remove", user);
-    sync_page("group", a, after);
-    assert_int_equal(team_size(a), 1);
-    change(204, b, "remove", c);
-    sync_page("group", c, after);
-    assert_int_equal(team_size(a), 0);
-    assert_int_equal(team_size(b), 0);
-    assert_int_equal(team_size(c), 1);
-}
-
-
-/*
- * Somebody leaves B, and B leaves A: whichever event is looked at first, after
- * both nobody is left in a team.
- */
-static void
-who_left_before_the_group_did_is_out(void **state)
-{
-    char a[64], b[64], after[128] = "";
-
-    (void) state;
-    make_group("B", user, NULL, b);
-    make_group("A", b, NULL, a);
-    sync_page("group", b, after);
-    assert_int_equal(team_size(a), 1);
-    change(204, b, "remove", user);
-    change(204, a, "remove", b);
-    access_expect(&harness, "OK", "users_sync", "10000", "0", user, NULL);
-    assert_int_equal(team_size(b), 0);
-    assert_int_equal(team_size(a), 0);
-}
-
-
-static void
-a_deleted_group_takes_its_people_out_of_outer_teams(void **state)
-{
-    char a[64], b[64], after[128] = "";
-
-    (void) state;
-    make_group("B", user, NULL, b);
-    make_group("A", b, NULL, a);
-    sync_page("group", b, after);
-    delete_group(b);
-    sync_page("team", b, after);
-    assert_int_equal(team_size(a), 0);
-    assert_int_equal(team_size(b), 0);
-    access_expect(&harness, "OK", "team_sync", b, NULL);
-    assert_int_equal(redis_harness_number(&harness,
-        "EXISTS scim:{007}:acme:team:%s", b), 0);
-    assert_int_equal(redis_harness_number(&harness,
-        "EXISTS scim:{007}:acme:team:%s", a), 1);
-}
-
-
-static void
-who_is_inactive_is_in_no_team(void **state)
-{
-    char a[64], b[64];
-
-    (void) state;
-    make_group("B", user, NULL, b);
-    make_group("A", b, NULL, a);
-    access_expect(&harness, "OK", "user_sync", "10000", user, NULL);
-    assert_int_equal(team_size(a), 1);
-    for (int active = 0; active < 2; active++) {
-        json_decref(ask(200, SCIM_METHOD_PATCH, harness_format("/Users/%s",
-            user), NULL, harness_format("{\"Operations\":[{\"op\":"
-            "\"replace\",\"value\":{\"active\":%s}}]}",
-            active ? "true" : "false")));
-        access_expect(&harness, "OK", "user_sync", "10000", user, NULL);
-        assert_int_equal(team_size(a), active);
-        assert_int_equal(team_size(b), active);
-    }
-}
-
-
-/* Many people: pages that each call ends where it had enough. */
-static void
-a_large_group_is_followed_in_pages(void **state)
-{
-    int         pages = 0;
-    char        a[64], b[64], after[128] = "";
-    redisReply *reply;
-
-    (void) state;
-    make_group("B", user, NULL, b);
-    make_group("A", b, NULL, a);
-    freeReplyObject(redis_harness_command(&harness, "EVAL %s 1 %s %s",
-        "for i = 1, 999 do local id = string.format("
-        "'0190dada-0000-7000-9000-%012d', i) "
-        "redis.call('ZADD', KEYS[1] .. 'group:' .. ARGV[1] .. ':members', 0, "
-        "'U' .. id) "
-        "redis.call('ZADD', KEYS[1] .. 'user:' .. id .. ':groups', 0, ARGV[1])"
-        "redis.call('SET', KEYS[1] .. 'user:' .. id, string.rep('0', 47) .. "
-        "'{\"active\":true}') end", "scim:{007}:acme:", b));
-    do {
-        sync_page("group", b, after);
-        pages++;
-    } while (after[0]);
-    assert_int_equal(team_size(a), 1000);
-    assert_int_equal(team_size(b), 1000);
-    assert_in_range(pages, 6, 12);
-    assert_int_equal(redis_harness_number(&harness,
-        "ZCARD scim:{007}:dirty"), 1000);
-    assert_int_equal(redis_harness_number(&harness,
-        "ZCARD scim:{007}:acme:user:%s:teams", user), 2);
-
-    /* one moment for all; until it is released nobody is due */
-    change(204, a, "remove", b);
-    freeReplyObject(redis_harness_command(&harness, "DEL scim:{007}:dirty"));
-    reply = access_call(&harness, "people_sync", "60000", "4000000000000",
-        "group", b, "", NULL);
-    assert_string_equal(redis_reply_text(reply, 1), "4000000000000");
-    freeReplyObject(reply);
-    assert_true(team_size(a) < 1000);
-    reply = access_call(&harness, "dirty_claim", "10000", "256", NULL);
-    assert_int_equal(reply->elements, 3);
-    freeReplyObject(reply);
-    reply = access_call(&harness, "dirty_release", "4000000000000", "50",
-        NULL);
-    assert_int_equal(redis_reply_number(reply, 1), 50);
-    freeReplyObject(reply);
-    reply = access_call(&harness, "dirty_claim", "10000", "256", NULL);
-    assert_int_equal(reply->elements, 3 + 2 * 50);
-    freeReplyObject(reply);
-}
-
-
 static int
 start(void **state)
 {
@@ -643,11 +474,6 @@ main(void)
         NESTING_TEST(a_thousand_groups_are_looked_at_at_most),
         NESTING_TEST(a_filter_finds_who_is_in_by_other_groups),
         NESTING_TEST(a_walk_shows_everybody_once),
-        NESTING_TEST(a_team_has_the_people_of_inner_groups),
-        NESTING_TEST(who_left_before_the_group_did_is_out),
-        NESTING_TEST(a_deleted_group_takes_its_people_out_of_outer_teams),
-        NESTING_TEST(who_is_inactive_is_in_no_team),
-        NESTING_TEST(a_large_group_is_followed_in_pages),
     };
 
     return cmocka_run_group_tests_name("nesting", tests, start, stop);
