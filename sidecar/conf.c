@@ -38,6 +38,8 @@ conf_init(conf_t *conf)
     conf->name = strdup(text);
     conf->join_base_url = strdup("");
     conf->events_max = 1024;
+    conf->audit_days = 400;
+    conf->audit_entries = 1000000;
     conf->connectors.calls_max = 256;
 }
 
@@ -163,6 +165,12 @@ conf_set(conf_t *conf, const char *key, const char *value)
     }
     if (strcmp(key, "events_max") == 0) {
         return set_number(&conf->events_max, value, 1, 100000);
+    }
+    if (strcmp(key, "audit_days") == 0) {
+        return set_number(&conf->audit_days, value, 1, 36500);
+    }
+    if (strcmp(key, "audit_entries") == 0) {
+        return set_number(&conf->audit_entries, value, 1000, 1000000000);
     }
     if (strcmp(key, "log_level") == 0) {
         return set_level(value);

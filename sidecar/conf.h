@@ -14,6 +14,8 @@ typedef struct {
     char             *join_base_url; /* for ${join.url}; "" = none */
     connectors_conf_t connectors;
     unsigned          events_max;    /* events worked on at once */
+    unsigned          audit_days;    /* entries of the audit are kept */
+    unsigned          audit_entries; /* at most, of a workspace */
 } conf_t;
 
 /* Defaults, from the environment where the contract says so. */

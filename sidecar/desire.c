@@ -1,5 +1,6 @@
 #include "desire.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "scim_json.h"
@@ -55,10 +56,48 @@ append_source(scim_buffer_t *out, const plan_source_t *source,
 }
 
 
+/* Of two sources the higher access role counts, then the role owner. */
+static int
+strength(const plan_app_t *app, const char *access_role, bool owner)
+{
+    int rank = app->app ? scim_app_access_rank(app->app, access_role) : 0;
+
+    return 2 * rank + owner;
+}
+
+
+void
+desire_strongest(const plan_app_t *app, const char *sources,
+    char subject[PLAN_SUBJECT_MAX])
+{
+    int     best = -3; /* weaker than a role that the app does not have */
+    size_t  i;
+    json_t *source, *list = scim_json_read(sources, strlen(sources),
+        &scim_json_stored_limits, NULL);
+
+    subject[0] = '\0';
+    json_array_foreach(list, i, source) {
+        const char *type = json_string_value(json_object_get(source, "type"));
+        const char *id = json_string_value(json_object_get(source, "id"));
+        const char *role = json_string_value(json_object_get(source, "role"));
+        int         one = strength(app, json_string_value(
+            json_object_get(source, "accessRole")),
+            role && strcmp(role, "owner") == 0);
+
+        if (type && id && one > best) {
+            best = one;
+            snprintf(subject, PLAN_SUBJECT_MAX, "%s:%s", type, id);
+        }
+    }
+    json_decref(list);
+}
+
+
 void
 desire_make(const plan_facts_t *facts, const plan_app_t *app,
     desire_t *desire)
 {
+    int                  best = -1, one;
     const char          *role;
     const plan_source_t *source = NULL;
 
@@ -74,6 +113,11 @@ desire_make(const plan_facts_t *facts, const plan_app_t *app,
             > scim_app_access_rank(app->app, desire->access_role))
         {
             desire->access_role = role;
+        }
+        one = strength(app, role, source->owner);
+        if (one > best) {
+            best = one;
+            desire->share = source->subject;
         }
         desire->owner = desire->owner || source->owner;
         desire->wanted = true;

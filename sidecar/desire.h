@@ -9,6 +9,7 @@ typedef struct {
     bool          wanted;
     bool          owner;
     const char   *access_role;
+    const char   *share;   /* subject of the strongest source, NULL = none */
     scim_buffer_t sources; /* JSON array, sorted; "[]" when not wanted */
 } desire_t;
 
@@ -19,5 +20,12 @@ typedef struct {
  */
 void desire_make(const plan_facts_t *facts, const plan_app_t *app,
     desire_t *desire);
+
+/*
+ * The strongest of sources as a grant stores them (JSON text), as a subject;
+ * "" when there is none.
+ */
+void desire_strongest(const plan_app_t *app, const char *sources,
+    char subject[PLAN_SUBJECT_MAX]);
 
 #endif

@@ -211,6 +211,22 @@ trim(shard_t *shard)
 }
 
 
+/* One shard's audit a period: all of them within minutes. */
+static void
+trim_audit(engine_t *engine)
+{
+    char         days[24], entries[24];
+    redis_call_t call;
+
+    engine->audit_next = (engine->audit_next + 1) % engine->shard_count;
+    redis_call_begin(&call, "audit_trim", false, engine->audit_next, "",
+        engine->dataset);
+    redis_call_number(&call, engine->conf->audit_entries, entries);
+    redis_call_number(&call, engine->conf->audit_days, days);
+    redis_call_send(&call, engine->redis, on_ignored, NULL);
+}
+
+
 /* ---- the guard ---- */
 
 static bool
@@ -402,6 +418,9 @@ on_period(loop_t *loop, void *data)
         if (engine->shards[i].touched) {
             trim(&engine->shards[i]);
         }
+    }
+    if (engine->ready) {
+        trim_audit(engine);
     }
     loop_timer_arm(engine->period_timer,
         ENGINE_PERIOD - ENGINE_PERIOD / 10 + random() % (ENGINE_PERIOD / 5));

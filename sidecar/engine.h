@@ -61,6 +61,7 @@ struct engine_s {
     bool            ready;    /* the data set is the known one */
     bool            stopping;
     unsigned        plans;    /* plan jobs under way */
+    unsigned        audit_next; /* shard whose audit was trimmed last */
     check_job_t    *checks;   /* under way */
 };
 
@@ -89,10 +90,11 @@ typedef void (*team_job_done_pt)(void *data, bool ok);
  * Makes the teams of everybody follow whom the change of a group may concern,
  * then has them planned.  `members` is what the event's data says of them (may
  * be NULL); `whole`: it does not name them, so everybody of the group and of
- * its team.  `done` is called once; not ok: the event must be read again.
+ * its team.  `cause`: of the event, as lines.  `done` is called once; not ok:
+ * the event must be read again.
  */
 void team_job_start(engine_t *engine, unsigned shard, const char *workspace,
-    const char *group, const json_t *members, bool whole,
+    const char *group, const char *cause, const json_t *members, bool whole,
     team_job_done_pt done, void *data);
 
 /* ---- plan_job.c ---- */

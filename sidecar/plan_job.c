@@ -128,6 +128,7 @@ add_change(redis_call_t *call, job_t *job, size_t i, char *lost_at)
     redis_call_text(call, change->kind);
     redis_call_text(call, change->unknown ? "1" : "0");
     redis_call_text(call, change->why);
+    redis_call_text(call, change->share);
 }
 
 

@@ -1,5 +1,6 @@
 #include "planner.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -554,6 +555,13 @@ add_change(plan_t *plan, step_t *step)
     }
     plan->changes = changes;
     step->change.sources = scim_buffer_take(&step->desire.sources, NULL);
+    if (step->desire.share) {
+        snprintf(step->change.share, sizeof(step->change.share), "%s",
+            step->desire.share);
+    } else {
+        desire_strongest(step->app, step->stored->sources,
+            step->change.share);
+    }
     changes[plan->count++] = step->change;
 }
 

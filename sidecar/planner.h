@@ -3,6 +3,8 @@
 
 #include "scim_app.h"
 
+#define PLAN_SUBJECT_MAX 72 /* "team:" or "user:", an id, NUL */
+
 /*
  * The pure heart: (directory facts, shares, grants) -> changes.  No I/O, no
  * clock: `now` comes in.  All text is borrowed from the facts.
@@ -117,6 +119,8 @@ typedef struct {
     plan_guard_t  guard;
     const char   *kept;
     const char   *why;
+    char          share[PLAN_SUBJECT_MAX]; /* that gives it, or gave it last;
+                                              "" = none is known */
 } plan_change_t;
 
 typedef struct {

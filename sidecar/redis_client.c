@@ -12,6 +12,7 @@
 #define BACKOFF_MAX 2000
 #define ADDRESS_MAX 256
 #define LENGTH_DIGITS 20 /* of a size_t */
+#define DEADLINE_AT 6 /* among the arguments of every call */
 
 struct redis_client_s {
     loop_t                *loop;
@@ -481,6 +482,19 @@ redis_call_begin(redis_call_t *call, const char *function, bool read_only,
 }
 
 
+void
+redis_call_because(redis_call_t *call, const char *cause)
+{
+    if (call->failed || asprintf(&call->because, "0\n%s", cause) < 0) {
+        call->because = NULL;
+        call->failed = true;
+        return;
+    }
+    call->argv[DEADLINE_AT] = call->because;
+    call->argv_len[DEADLINE_AT] = strlen(call->because);
+}
+
+
 bool
 redis_call_send(redis_call_t *call, redis_client_t *client,
     redis_reply_pt reply, void *data)
@@ -491,6 +505,8 @@ redis_call_send(redis_call_t *call, redis_client_t *client,
 
     free(call->argv);
     free(call->argv_len);
+    free(call->because);
+    call->because = NULL;
     call->argv = NULL;
     call->argv_len = NULL;
     return sent;

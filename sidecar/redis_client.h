@@ -45,12 +45,15 @@ typedef struct {
     int          size;
     char         key[32];
     char         name[64];
+    char        *because; /* owned: deadline and cause */
     bool         failed;
 } redis_call_t;
 
 void redis_call_begin(redis_call_t *call, const char *function,
     bool read_only, unsigned shard, const char *workspace,
     const char *dataset);
+/* What the call is made for: the lines of a cause (PROTOCOL.md), copied. */
+void redis_call_because(redis_call_t *call, const char *cause);
 /* The text is borrowed until redis_call_send(). */
 void redis_call_add(redis_call_t *call, const char *text, size_t len);
 void redis_call_text(redis_call_t *call, const char *text);

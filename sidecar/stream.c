@@ -12,6 +12,8 @@
 #define PAGE         500  /* users that are marked at once */
 #define STALE_MS     "60000"
 #define ID_LEN       40
+#define CAUSE_LINE_MAX 100
+#define CAUSE_MAX    (8 * (CAUSE_LINE_MAX + 1) + 1)
 
 /*
  * One event from its reading to its acknowledgement.  It is acknowledged when
@@ -24,6 +26,7 @@ typedef struct {
     char      stream_id[48];
     char      workspace[64];
     char      id[SCIM_KEY_MAX];
+    char      cause[CAUSE_MAX];
     char      after[SCIM_KEY_MAX]; /* page position */
     char      kind[8];             /* of a mark: team, app, hold */
     char      app[ENGINE_ID_MAX];  /* that a mark's people may lose */
@@ -202,6 +205,7 @@ begin(event_t *event, redis_call_t *call, const char *function,
 {
     redis_call_begin(call, function, read_only, event->shard,
         event->workspace, event->stream->engine->dataset);
+    redis_call_because(call, event->cause);
 }
 
 
@@ -296,7 +300,7 @@ sync_group(event_t *event, const json_t *members, bool whole)
 {
     event->steps++;
     team_job_start(event->stream->engine, event->shard, event->workspace,
-        event->id, members, whole, on_team_job, event);
+        event->id, event->cause, members, whole, on_team_job, event);
 }
 
 
@@ -420,6 +424,50 @@ bury(event_t *event, const redisReply *fields)
 }
 
 
+/* Control bytes would end a line of the cause. */
+static void
+append_line(char *cause, const char *text)
+{
+    size_t len = strlen(cause);
+
+    for (int i = 0; text[i] && i < CAUSE_LINE_MAX; i++) {
+        cause[len++] = (unsigned char) text[i] < 0x20 ? ' ' : text[i];
+    }
+    cause[len++] = '\n';
+    cause[len] = '\0';
+}
+
+
+/*
+ * What the functions note beside the people whom they mark, as lines: id, op,
+ * resource, txn, weak, app, share, actor.  Weak is a change of a person that
+ * says nothing of their access.
+ */
+static void
+describe_cause(event_t *event, const redisReply *fields, const char *op,
+    const json_t *data)
+{
+    char resource[SCIM_KEY_MAX + 10];
+    bool weak = strncmp(op, "user.", 5) == 0
+        && strcmp(op, "user.created") != 0 && strcmp(op, "user.deleted") != 0
+        && json_object_get(data, "active") == NULL;
+    bool of_app = strncmp(op, "app.", 4) == 0 || strncmp(op, "share.", 6) == 0;
+
+    snprintf(resource, sizeof(resource), "%s:%s", of_app ? "app"
+        : event->kind, event->id);
+    event->cause[0] = '\0';
+    append_line(event->cause, event->stream_id);
+    append_line(event->cause, op);
+    append_line(event->cause, resource);
+    append_line(event->cause, field(fields, "txn"));
+    append_line(event->cause, weak ? "1" : "");
+    append_line(event->cause, of_app ? event->id : "");
+    append_line(event->cause, "");
+    append_line(event->cause, field(fields, "actor"));
+    event->cause[strlen(event->cause) - 1] = '\0';
+}
+
+
 static void
 take_event(stream_t *stream, unsigned shard, const redisReply *entry)
 {
@@ -452,6 +500,7 @@ take_event(stream_t *stream, unsigned shard, const redisReply *entry)
     if (*op && event->id[0] && json_is_object(data)
         && scim_workspace_valid(event->workspace, strlen(event->workspace)))
     {
+        describe_cause(event, fields, op, data);
         act(event, op, data);
     } else {
         bury(event, fields);

@@ -26,6 +26,7 @@ typedef struct {
     unsigned         shard;
     char             workspace[64];
     char             group[SCIM_KEY_MAX];
+    char            *cause;
     bool             whole;
     team_job_done_pt done;
     void            *data;
@@ -57,6 +58,7 @@ job_end(job_t *job, bool ok)
     json_decref(job->users);
     json_decref(job->groups);
     json_decref(job->seen);
+    free(job->cause);
     free(job);
     done(data, ok);
 }
@@ -67,6 +69,7 @@ call_begin(const job_t *job, redis_call_t *call, const char *function)
 {
     redis_call_begin(call, function, false, job->shard, job->workspace,
         job->engine->dataset);
+    redis_call_because(call, job->cause);
 }
 
 
@@ -304,7 +307,7 @@ read_members(job_t *job, const json_t *members)
 
 void
 team_job_start(engine_t *engine, unsigned shard, const char *workspace,
-    const char *group, const json_t *members, bool whole,
+    const char *group, const char *cause, const json_t *members, bool whole,
     team_job_done_pt done, void *data)
 {
     bool   ok;
@@ -325,7 +328,8 @@ team_job_start(engine_t *engine, unsigned shard, const char *workspace,
     snprintf(job->workspace, sizeof(job->workspace), "%s", workspace);
     snprintf(job->group, sizeof(job->group), "%s", group);
     snprintf(job->until, sizeof(job->until), "0");
-    ok = job->users && job->groups && job->seen
+    job->cause = strdup(cause);
+    ok = job->users && job->groups && job->seen && job->cause
         && (whole ? add_group(job, group) : read_members(job, members));
     if (!ok) {
         log_error("no memory to look at group %s", group);

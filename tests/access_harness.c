@@ -145,6 +145,7 @@ add_change(arguments_t *arguments, const plan_change_t *change,
     add(arguments, change->kind);
     add(arguments, change->unknown ? "1" : "0");
     add(arguments, change->why);
+    add(arguments, change->share);
 }
 
 

@@ -212,6 +212,32 @@ the_strongest_source_decides(void **state)
     expect(GRANT_PENDING, TASK_NEW, "invite");
     assert_true(plan.changes[0].owner);
     assert_string_equal(plan.changes[0].access_role, "admin");
+    assert_string_equal(plan.changes[0].share, "team:2");
+}
+
+
+static void
+of_equal_access_roles_the_owners_share_gives_it(void **state)
+{
+    (void) state;
+    share("team:1", false, "editor");
+    share("team:2", true, "editor");
+    expect(GRANT_PENDING, TASK_NEW, "invite");
+    assert_string_equal(plan.changes[0].share, "team:2");
+}
+
+
+static void
+a_removal_names_the_share_that_was_lost(void **state)
+{
+    (void) state;
+    has(GRANT_INVITED);
+    grants[0].sources = "[{\"type\":\"team\",\"id\":\"1\",\"role\":"
+        "\"owner\",\"accessRole\":\"viewer\"},{\"type\":\"user\",\"id\":"
+        "\"u\",\"role\":\"collaborator\",\"accessRole\":\"editor\"}]";
+    settled();
+    expect(GRANT_REMOVING, TASK_NEW, "remove");
+    assert_string_equal(plan.changes[0].share, "user:u");
 }
 
 
@@ -898,6 +924,8 @@ main(void)
         CASE(nobody_is_invited_without_a_share_or_when_inactive),
         CASE(a_removed_person_who_is_wanted_again_is_invited_again),
         CASE(the_strongest_source_decides),
+        CASE(of_equal_access_roles_the_owners_share_gives_it),
+        CASE(a_removal_names_the_share_that_was_lost),
         CASE(a_role_the_app_has_not_counts_as_its_default),
         CASE(the_order_of_sources_does_not_matter),
         CASE(losing_one_of_two_sources_keeps_the_person),

@@ -12,8 +12,32 @@ local function milliseconds()
     return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
 
+-- Why something is done: the event that the sidecar works on, as lines.
+local CAUSE_FIELDS = { 'id', 'op', 'resource', 'txn', 'weak', 'app', 'share',
+    'actor' }
+
+local function read_cause(text)
+    local cause, i = {}, 0
+    for line in string.gmatch((text or '') .. '\n', '([^\n]*)\n') do
+        i = i + 1
+        if CAUSE_FIELDS[i] then
+            cause[CAUSE_FIELDS[i]] = line
+        end
+    end
+    return i >= #CAUSE_FIELDS and cause or nil
+end
+
+local function cause_text(cause)
+    local lines = {}
+    for i, field in ipairs(CAUSE_FIELDS) do
+        lines[i] = string.gsub(cause[field] or '', '%c', ' ')
+    end
+    return table.concat(lines, '\n')
+end
+
 -- KEYS[1] is the shard's event stream; ARGV begins with workspace, data-set
--- id, deadline.  Returns the context, or nil and the code to answer.
+-- id, deadline (and behind a newline the cause).  Returns the context, or nil
+-- and the code to answer.
 local function begin(keys, args)
     call = redis.call
     local shard = string.sub(keys[1], 1, -7)
@@ -23,7 +47,9 @@ local function begin(keys, args)
         return nil, { 'DATASET' }
     end
     local now = milliseconds()
-    local deadline = tonumber(args[3])
+    local line = string.find(args[3], '\n', 1, true)
+    local deadline = tonumber(line and string.sub(args[3], 1, line - 1)
+        or args[3])
     if deadline and deadline > 0 and now > deadline then
         return nil, { 'EXPIRED' }
     end
@@ -34,6 +60,7 @@ local function begin(keys, args)
         now = now,
         waiting = (tonumber(known[2]) or 0) - (tonumber(known[3]) or 0),
         dataset = known[1],
+        cause = line and read_cause(string.sub(args[3], line + 1)),
     }
 end
 

@@ -276,7 +276,7 @@ end, { 'no-writes' })
 local TASK_STATES = { 'queued', 'running', 'waiting', 'manual', 'failed',
     'done' }
 local TASK_SHOWN = { 'id', 'app', 'user', 'kind', 'state', 'attempts',
-    'nextAt', 'answerStatus', 'answerBody' }
+    'nextAt', 'answerStatus', 'answerBody', 'txn' }
 
 local function tasks_in(c, state, app, after, limit, found)
     local n, seen = 0, 0
@@ -298,7 +298,7 @@ local function tasks_in(c, state, app, after, limit, found)
 end
 
 -- tasks <app or empty> <state or empty> <after> <limit>
--- → OK <more 0|1> { id app user kind state attempts nextAt status body }...
+-- → OK <more 0|1> { id app user kind state attempts nextAt status body txn }...
 register('tasks', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then
@@ -360,7 +360,8 @@ end, { 'allow-oom' })
 
 -- ---- what happened, what there is -------------------------------------------------
 
-local AUDIT_FIELDS = { 'ts', 'actor', 'app', 'user', 'from', 'to', 'why' }
+local AUDIT_FIELDS = { 'ts', 'actor', 'app', 'user', 'from', 'to', 'why',
+    'share', 'txn', 'eventId', 'op', 'resource' }
 
 -- audit <after> <limit> → OK { id, fields }...
 register('audit', function(keys, args)

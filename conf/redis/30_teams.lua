@@ -31,11 +31,7 @@ end
 local function mark_dirty(c, user, due)
     c.woken = c.woken or due <= c.now
     call('ZADD', c.shard .. 'dirty', number_text(due), dirty_member(c, user))
-end
-
-local function audit(c, actor, app, user, from, to, why)
-    call('XADD', c.prefix .. 'audit', '*', 'ts', number_text(c.now), 'actor',
-        actor, 'app', app, 'user', user, 'from', from, 'to', to, 'why', why)
+    note_cause(c, dirty_member(c, user))
 end
 
 -- ---- teams follow groups -----------------------------------------------------
@@ -257,6 +253,9 @@ register('mark', function(keys, args)
     end
     local key = c.prefix .. args[4] .. ':' .. args[5]
         .. MARKED[args[4]]
+    if c.cause and args[4] == 'hold' then
+        c.cause.app = call('HGET', c.prefix .. 'hold:' .. args[5], 'app')
+    end
     local page = call('ZRANGEBYLEX', key, '(' .. args[6], '+', 'LIMIT', 0,
         math.min(tonumber(args[7]), CHUNK))
     for _, user in ipairs(page) do

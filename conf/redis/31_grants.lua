@@ -1,6 +1,7 @@
 -- Grants: where each state puts a person, seats, the open task.
 
 local TASK_KEPT = 7 * 86400 -- seconds that a done task can still be looked at
+local TRAIL_MAX = 400 -- bytes of the ids of a grant's audit entries
 local RESERVED = 2000 -- ms in which a task waits for whoever planned it
 
 -- ---- seats ------------------------------------------------------------------
@@ -77,6 +78,17 @@ local function place_grant(c, app, user, state)
     end
 end
 
+-- Audits a change of the grant, which remembers the last of its entries.
+local function audit_grant(c, actor, app, user, from, to, why)
+    local key = grant_key(c, app, user)
+    local trail = (call('HGET', key, 'trail') or '') .. ' '
+        .. audit(c, actor, app, user, from, to, why)
+    while #trail > TRAIL_MAX do
+        trail = string.match(trail, '^ [^ ]+( .*)$')
+    end
+    call('HSET', key, 'trail', trail)
+end
+
 local function set_state(c, app, user, state, actor, why)
     local key = grant_key(c, app, user)
     local was = call('HMGET', key, 'state', 'role')
@@ -84,7 +96,7 @@ local function set_state(c, app, user, state, actor, why)
     if from ~= state then
         call('HSET', key, 'state', state, 'changed', number_text(c.now))
         place_grant(c, app, user, state)
-        audit(c, actor, app, user, from, state, why)
+        audit_grant(c, actor, app, user, from, state, why)
     end
     place_owner(c, app, user, state, was[2])
 end
@@ -133,7 +145,8 @@ local function new_task(c, change, user, txn)
         change.app, 'user', user, 'kind', change.kind, 'attempts', 0,
         'nextAt', number_text(c.now), 'unknown',
         change.unknown == '1' and 1 or 0, 'created', number_text(c.now),
-        'txn', txn)
+        'txn', c.cause and c.cause.txn or txn, 'cause',
+        c.cause and cause_text(c.cause) or '')
     if change.action == 'manual' then
         move_task(c, change.task, nil, 'manual')
     else

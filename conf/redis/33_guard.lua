@@ -109,9 +109,13 @@ local function hold_queued(c, hold, app, set, leavers, why)
             local task = call('HMGET', task_key(c, grant[2]), 'state',
                 'attempts')
             if task[1] == 'queued' and task[2] == '0' then
+                local cause = c.cause
+                c.cause = read_cause(call('HGET', task_key(c, grant[2]),
+                    'cause'))
                 hold_grant(c, hold, app, user, grant[3],
                     grant[4] == 'leaver', why)
                 call('HINCRBY', grant_key(c, app, user), 'v', 1)
+                c.cause = cause
             end
         end
     end

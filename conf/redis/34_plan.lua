@@ -2,7 +2,7 @@
 
 local CHANGE_FIELDS = { 'app', 'state', 'role', 'accessRole', 'sources',
     'email', 'userName', 'lostAt', 'before', 'replan', 'kept', 'guard',
-    'action', 'task', 'kind', 'unknown', 'why' }
+    'action', 'task', 'kind', 'unknown', 'why', 'share' }
 
 local function read_change(args, at)
     local change = {}
@@ -34,6 +34,30 @@ local function count_change(c, change, user)
     end
 end
 
+-- Why this change is made.  While a loss settles the grant remembers what
+-- caused it: what comes to the person meanwhile is not why they are out.
+local function find_cause(c, key, change, causes)
+    local stored = call('HMGET', key, 'sources', 'role', 'accessRole',
+        'cause')
+    local settling = read_cause(stored[4] or '')
+    local cause = cause_of_app(causes, change.app)
+    local changed = stored[1] ~= change.sources or stored[2] ~= change.role
+        or stored[3] ~= change.accessRole or change.guard == 'leaver'
+    if settling and not (cause and (changed or cause.app == change.app)) then
+        cause = settling
+    end
+    c.cause = cause
+    if cause then
+        cause.share = change.share ~= '' and change.share
+            or settling and settling.share or ''
+    end
+    if change.lostAt == '' then
+        call('HDEL', key, 'cause')
+    elseif cause and cause ~= settling then
+        call('HSET', key, 'cause', cause_text(cause))
+    end
+end
+
 local function apply_change(c, user, change, actor, txn)
     local key = grant_key(c, change.app, user)
     local hold, why
@@ -53,7 +77,9 @@ local function apply_change(c, user, change, actor, txn)
     if change.state ~= 'held' then
         leave_hold(c, change.app, user)
     end
-    set_state(c, change.app, user, change.state, actor, change.why)
+    set_state(c, change.app, user, change.state,
+        c.cause and c.cause.actor ~= '' and c.cause.actor or actor,
+        change.why)
     if change.state == 'removed' then
         call('HSET', key, 'memberId', '', 'appliedRole', '')
     end
@@ -75,12 +101,15 @@ register('plan_commit', function(keys, args)
     if digest(gather(c, user)) ~= args[6] then
         return { 'CONFLICT' }
     end
+    local causes = causes_of(c, dirty_member(c, user))
     for i = 1, tonumber(args[10]) do
-        apply_change(c, user, read_change(args, 11 + (i - 1)
-            * #CHANGE_FIELDS), args[8], args[9])
+        local change = read_change(args, 11 + (i - 1) * #CHANGE_FIELDS)
+        find_cause(c, grant_key(c, change.app, user), change, causes)
+        apply_change(c, user, change, args[8], args[9])
     end
     local mark = call('ZSCORE', dirty, dirty_member(c, user))
     if mark and tonumber(mark) == tonumber(args[5]) then
+        forget_causes(c, dirty_member(c, user))
         if args[7] == '0' then
             call('ZREM', dirty, dirty_member(c, user))
         else

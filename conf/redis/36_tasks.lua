@@ -169,11 +169,12 @@ register('task_finish', function(keys, args)
     end
     local id, key = args[4], task_key(c, args[4])
     local task = call('HMGET', key, 'state', 'owner', 'attempts', 'kind',
-        'app', 'user')
+        'app', 'user', 'cause')
     if task[1] ~= 'running' or task[2] ~= args[5] or task[3] ~= args[6] then
         return { 'STATE' }
     end
     local state, next_at = args[7], c.now + tonumber(args[8])
+    c.cause = read_cause(task[7])
     call('HSET', key, 'unknown', args[9], 'nextAt', number_text(next_at),
         'owner', '', 'answerStatus', args[14], 'answerBody', args[15])
     schedule(c, id, state == 'waiting' and next_at or nil)
@@ -199,6 +200,7 @@ register('task_retry', function(keys, args)
     call('HSET', key, 'attempts', 0, 'nextAt', number_text(c.now))
     schedule(c, args[4], c.now)
     call('HINCRBY', grant_key(c, task[2], task[3]), 'v', 1)
+    because(c, 'task.retry', 'task:' .. args[4], args[5], args[6], task[2])
     if task[4] ~= 'role' then
         set_state(c, task[2], task[3],
             task[4] == 'remove' and 'removing' or 'pending', args[5],
@@ -226,6 +228,7 @@ register('task_done', function(keys, args)
     local role = call('HGET', grant_key(c, task[5], task[6]), 'accessRole')
         or ''
     schedule(c, args[4], nil)
+    because(c, 'task.done', 'task:' .. args[4], args[5], args[6], task[5])
     settle_task(c, args[4], task, 'done', { [10] = '', [11] = role,
         [12] = 'done by hand', [13] = args[5] })
     append_event(c, 'task.retry', 'task', args[4], 0, args[5], args[6], '')

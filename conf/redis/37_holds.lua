@@ -57,6 +57,7 @@ register('hold_decide', function(keys, args)
     if hold[1] ~= 'open' then
         return { 'STATE' }
     end
+    because(c, 'hold.' .. state, 'hold:' .. id, args[7], args[8], hold[2])
     close_hold(c, hold[2], id, state, args[7], args[6])
     append_event(c, 'hold.' .. state, 'hold', id, 0, args[7], args[8], '')
     return { 'OK' }

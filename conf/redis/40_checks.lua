@@ -348,7 +348,7 @@ local function apply_role(c, app, finding, actor)
     call('HSET', key, 'appliedRole', finding[ACTUAL], 'memberId',
         finding[MEMBER_ID])
     call('HINCRBY', key, 'v', 1)
-    audit(c, actor, app, finding[USER], grant[3], grant[3],
+    audit_grant(c, actor, app, finding[USER], grant[3], grant[3],
         'a check found another role in the app')
     mark_dirty(c, finding[USER], c.now)
     return true
@@ -439,6 +439,7 @@ register('check_apply', function(keys, args)
         call('HSET', app_key(c, app) .. ':limits', 'listed', check[4])
     end
     local out = { 'OK', tonumber(check[3]) }
+    because(c, 'check.applied', 'check:' .. args[5], args[6], args[7], app)
     for _, id in ipairs(ids) do
         local done = call('HGET', key .. ':applied', id) ~= 'applied'
             and apply_finding(c, app, cmsgpack.unpack(call('HGET', key

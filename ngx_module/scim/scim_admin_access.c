@@ -5,7 +5,7 @@
 
 /* Who has what (members of an app), and the work towards it (tasks). */
 #define GRANT_FIELDS 8
-#define TASK_FIELDS  9
+#define TASK_FIELDS  10
 
 static const char *const grant_states[] = {
     "pending", "invited", "accepted", "connected", "removing", "removed",
@@ -100,6 +100,9 @@ task_of(const scim_reply_t *reply, size_t at)
         scim_admin_set(answer, "body", scim_reply_text(reply, at + 8));
         json_object_set_new(task, "answer", answer);
     }
+    if (scim_reply_text(reply, at + 9).len) {
+        scim_admin_set(task, "txn", scim_reply_text(reply, at + 9));
+    }
     return task;
 }
 
@@ -175,24 +178,40 @@ scim_admin_task_done(scim_admin_t *admin)
 }
 
 
+json_t *
+scim_admin_audit_entry(const scim_reply_t *reply, size_t at)
+{
+    static const char *const names[] = { "id", "ts", "actor", "app", "user",
+                                         "from", "to", "why", "share", "txn",
+                                         "eventId", "op", "resource" };
+    json_t *entry = json_object();
+
+    for (size_t i = 0; i < SCIM_ADMIN_AUDIT_FIELDS; i++) {
+        scim_text_t value = scim_reply_text(reply, at + i);
+
+        /* what is not known of an entry is left out */
+        if (i < 8 || value.len > 0) {
+            scim_admin_set(entry, names[i], value);
+        }
+    }
+    json_object_set_new(entry, "ts",
+        json_integer(scim_reply_number(reply, at + 1)));
+    return entry;
+}
+
+
 static scim_step_t
 audit_listed(scim_operation_t *operation, const scim_reply_t *reply)
 {
-    static const char *const names[] = { "id", "ts", "actor", "app", "user",
-                                         "from", "to", "why" };
-    json_t       *entry, *list = json_array();
+    json_t       *list = json_array();
     scim_text_t   last = { "", 0 };
     scim_admin_t *admin = (scim_admin_t *) operation;
 
-    for (size_t i = 1; i + 8 <= reply->elements; i += 8) {
+    for (size_t i = 1; i + SCIM_ADMIN_AUDIT_FIELDS <= reply->elements;
+         i += SCIM_ADMIN_AUDIT_FIELDS)
+    {
         last = scim_reply_text(reply, i);
-        entry = json_object();
-        for (size_t j = 0; j < 8; j++) {
-            scim_admin_set(entry, names[j], scim_reply_text(reply, i + j));
-        }
-        json_object_set_new(entry, "ts",
-            json_integer(scim_reply_number(reply, i + 1)));
-        json_array_append_new(list, entry);
+        json_array_append_new(list, scim_admin_audit_entry(reply, i));
     }
     return scim_admin_list(admin, "entries", list,
         (long long) json_array_size(list) == admin->limit && last.len

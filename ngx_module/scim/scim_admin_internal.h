@@ -8,6 +8,7 @@
 /* Shared by the families of the admin API; nobody else includes it. */
 #define SCIM_ADMIN_LIMIT_DEFAULT 100
 #define SCIM_ADMIN_LIMIT_MAX     1000
+#define SCIM_ADMIN_AUDIT_FIELDS  13 /* of an entry in a reply */
 
 typedef struct {
     scim_operation_t head;
@@ -56,6 +57,9 @@ const char *scim_admin_text(scim_admin_t *admin, const char *name,
 /* Is the word one of these, or empty? */
 bool scim_admin_is_one_of(const char *word, const char *const *words,
     size_t count);
+
+/* One entry of the audit, from element `at` of a reply on. */
+json_t *scim_admin_audit_entry(const scim_reply_t *reply, size_t at);
 
 /* Sets a text member. */
 void scim_admin_set(json_t *object, const char *name, scim_text_t text);

@@ -13,11 +13,18 @@ subject_of(const scim_admin_t *admin, const char *kind, char *out, size_t size)
 }
 
 
+/* The share as it is stored: also who made it, when, by which request. */
 static scim_step_t
-share_put(scim_admin_t *admin, const json_t *share, const char *subject)
+share_put(scim_admin_t *admin, json_t *share, const char *subject)
 {
-    scim_buffer_t text;
+    scim_buffer_t         text;
+    const scim_request_t *request = admin->head.request;
 
+    json_object_set_new(share, "by",
+        json_string(request->principal->actor));
+    json_object_set_new(share, "at", json_integer(request->now));
+    json_object_set_new(share, "txn", json_stringn(
+        request->transaction.text, request->transaction.len));
     scim_buffer_init(&text, 4096);
     scim_json_write(share, &text);
     scim_command_call(&admin->head, "share_put", false);
