@@ -190,10 +190,10 @@ ngx_http_scim_route(ngx_http_scim_ctx_t *ctx)
 ngx_int_t
 ngx_http_scim_too_large(ngx_http_scim_ctx_t *ctx)
 {
-    u_char  detail[64];
+    u_char  detail[80];
 
     *ngx_snprintf(detail, sizeof(detail) - 1,
-                  "the body is larger than %uz bytes",
+                  "the body is larger than %uz bytes (maxPayloadSize)",
                   ctx->main_conf->body_limit) = '\0';
 
     return ngx_http_scim_reply_error(ctx, NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "redis_harness.h"
-#include "scim_resource.h"
+#include "scim_bulk.h"
 #include "scim_embedded.h"
 #include "scim_record.h"
 #include "scim_resource.h"
@@ -172,6 +172,7 @@ other_methods_are_told_which_are_offered(void **state)
         { SCIM_METHOD_POST, "/Schemas", "GET, HEAD, OPTIONS" },
         { SCIM_METHOD_PUT, "/ServiceProviderConfig", "GET, HEAD, OPTIONS" },
         { SCIM_METHOD_PATCH, "/ResourceTypes/User", "GET, HEAD, OPTIONS" },
+        { SCIM_METHOD_GET, "/Bulk", "POST, OPTIONS" },
     };
 
     (void) state;
@@ -194,7 +195,6 @@ what_is_not_offered_says_so(void **state)
     (void) state;
     ends(501, SCIM_METHOD_GET, "/Me", NULL);
     ends(501, SCIM_METHOD_PATCH, "/Me", "{}");
-    ends(501, SCIM_METHOD_POST, "/Bulk", "{}");
 }
 
 
@@ -267,8 +267,12 @@ discovery_describes_what_is_there(void **state)
     json = harness_json(call);
     assert_true(json_is_true(json_object_get(json_object_get(json, "patch"),
         "supported")));
-    assert_true(json_is_false(json_object_get(json_object_get(json, "bulk"),
-        "supported")));
+    one = json_object_get(json, "bulk");
+    assert_true(json_is_true(json_object_get(one, "supported")));
+    assert_int_equal(json_integer_value(json_object_get(one,
+        "maxOperations")), SCIM_BULK_ITEM_MAX);
+    assert_int_equal(json_integer_value(json_object_get(one,
+        "maxPayloadSize")), harness.service.body_max);
     assert_int_equal(json_integer_value(json_object_get(json_object_get(json,
         "filter"), "maxResults")), 200);
     json_decref(json);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "scim_bulk.h"
 #include "scim_json.h"
 #include "scim_list.h"
 #include "scim_query.h"
@@ -59,8 +60,8 @@ append_config(const scim_operation_t *operation, scim_buffer_t *out)
         "{\"schemas\":[\"urn:ietf:params:scim:schemas:core:2.0:"
         "ServiceProviderConfig\"],"
         "\"patch\":{\"supported\":true},"
-        "\"bulk\":{\"supported\":false,\"maxOperations\":0,"
-        "\"maxPayloadSize\":0},"
+        "\"bulk\":{\"supported\":true,\"maxOperations\":%d,"
+        "\"maxPayloadSize\":%zu},"
         "\"filter\":{\"supported\":true,\"maxResults\":%u},"
         "\"changePassword\":{\"supported\":false},"
         "\"sort\":{\"supported\":true},"
@@ -72,6 +73,7 @@ append_config(const scim_operation_t *operation, scim_buffer_t *out)
         "\"pagination\":{\"cursor\":true,\"index\":true,"
         "\"defaultPaginationMethod\":\"index\",\"defaultPageSize\":%u,"
         "\"maxPageSize\":%u,\"cursorTimeout\":%d}",
+        SCIM_BULK_ITEM_MAX, operation->service->body_max,
         operation->service->page_size_max, operation->service->page_size,
         operation->service->page_size_max, SCIM_CURSOR_TIMEOUT);
     append_meta(operation, "ServiceProviderConfig", "/ServiceProviderConfig",

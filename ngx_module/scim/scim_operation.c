@@ -80,6 +80,9 @@ checked(scim_operation_t *operation, scim_step_t step)
     static const scim_error_t no_memory = { 500, SCIM_ERROR_NONE,
                                             "no memory" };
 
+    if (operation->parts && step != SCIM_STEP_DONE) {
+        return step; /* commands are under way: at its end */
+    }
     if (operation->arena.failed
         || scim_buffer_failed(&operation->response.body))
     {
@@ -166,6 +169,7 @@ scim_operation_fail(scim_operation_t *operation, const scim_error_t *error)
     scim_buffer_reset(&operation->response.body);
     operation->response.etag[0] = '\0';
     operation->response.location[0] = '\0';
+    operation->response.scim_type = error->type;
     operation->render_error(operation, error);
     return scim_operation_end(operation, error->status);
 }

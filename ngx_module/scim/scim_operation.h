@@ -1,6 +1,7 @@
 #ifndef SCIM_OPERATION_H
 #define SCIM_OPERATION_H
 
+#include <jansson.h>
 #include <stdint.h>
 
 #include "scim_app.h"
@@ -102,6 +103,10 @@ typedef struct {
     scim_text_t             if_none_match;
     scim_text_t             body;
     bool                    odd_token; /* not "Bearer <token>": L-52 */
+    const json_t           *json;  /* the body when it was read before */
+    scim_text_t             new_id; /* of what POST creates; empty = any */
+    bool                    brief; /* the answer needs no body (Bulk) */
+    bool                    circular; /* one of a circle of a Bulk request */
     const scim_principal_t *principal;
     scim_text_t             transaction; /* txn */
     scim_text_t             dataset;     /* id the glue expects; may be empty */
@@ -129,6 +134,7 @@ typedef struct {
     const char   *allow;         /* static text or NULL */
     unsigned      retry_after;   /* seconds, 0 = none */
     bool          challenge;     /* send WWW-Authenticate: Bearer */
+    scim_error_type_t scim_type; /* of an error */
 } scim_response_t;
 
 /*

@@ -104,6 +104,9 @@ scim_resource_read_body(scim_resource_t *resource)
     scim_error_t  error = { 0 };
     scim_text_t   text = resource->operation.request->body;
 
+    if (resource->operation.request->json) {
+        return json_incref((json_t *) resource->operation.request->json);
+    }
     if (text.len == 0) {
         scim_resource_error(resource, 400, SCIM_ERROR_INVALID_SYNTAX,
             "the request has no body");

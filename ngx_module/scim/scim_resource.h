@@ -64,6 +64,10 @@ struct scim_resource_s {
     scim_list_t *list; /* NULL for what is no list */
 };
 
+/* The type at an endpoint ("Users"), or NULL. */
+const scim_resource_type_t *scim_route_type(const scim_service_t *service,
+    scim_text_t endpoint);
+
 /* Families: each answers the first step of the method it is named after. */
 scim_operation_t *scim_resource_new(const scim_service_t *service,
     const scim_request_t *request, const scim_resource_type_t *type,

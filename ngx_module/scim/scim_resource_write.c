@@ -36,7 +36,8 @@ success_status(const scim_resource_t *resource)
     case SCIM_METHOD_POST:
         return 201;
     case SCIM_METHOD_PATCH:
-        return scim_resource_is_group(resource)
+        return !resource->operation.request->brief
+                && scim_resource_is_group(resource)
                 && resource->projection.mode == SCIM_PROJECTION_ALL
             ? 204 : 200;
     default:
@@ -62,9 +63,9 @@ answer(scim_resource_t *resource)
     int           status = success_status(resource);
     scim_entry_t *entry = resource->entry;
 
-    if (status == 204) {
+    if (status == 204 || resource->operation.request->brief) {
         scim_resource_headers(resource, entry->record.version);
-        return scim_operation_end(&resource->operation, 204);
+        return scim_operation_end(&resource->operation, status);
     }
     if (scim_resource_is_group(resource) && scim_resource_wants_extra(resource)
         && (status != 201 || resource->members.mode != SCIM_MEMBERS_KEEP))
@@ -100,7 +101,10 @@ nested_wrongly(scim_resource_t *resource, const scim_reply_t *reply)
     scim_error_t error = { 0 };
     scim_text_t  id = scim_reply_text(reply, 1);
 
-    if (scim_reply_is(reply, "CYCLE")) {
+    if (resource->operation.request->circular) { /* RFC 7644 section 3.7.1 */
+        scim_error_set(&error, 409, SCIM_ERROR_NONE,
+            "groups that refer to each other in a circle cannot be");
+    } else if (scim_reply_is(reply, "CYCLE")) {
         scim_error_set(&error, 400, SCIM_ERROR_INVALID_VALUE,
             "members: the group %.*s already holds this group, directly or "
             "through others", (int) id.len, id.text);
@@ -269,6 +273,7 @@ begin_attempt(scim_resource_t *resource)
 {
     bool delete = resource->operation.request->method == SCIM_METHOD_DELETE;
     bool extra = !delete && !scim_resource_is_group(resource)
+        && !resource->operation.request->brief
         && scim_resource_wants_extra(resource);
 
     json_decref(resource->current);
@@ -329,7 +334,11 @@ make_entry(scim_resource_t *resource)
 {
     const scim_request_t *request = resource->operation.request;
 
-    scim_uuid_v7(request->now, request->random, resource->id_made);
+    if (request->new_id.len == SCIM_UUID_LEN) {
+        memcpy(resource->id_made, request->new_id.text, SCIM_UUID_LEN);
+    } else {
+        scim_uuid_v7(request->now, request->random, resource->id_made);
+    }
     resource->id.text = resource->id_made;
     resource->id.len = SCIM_UUID_LEN;
     resource->entry = scim_arena_alloc(&resource->page,

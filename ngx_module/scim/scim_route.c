@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "scim_bulk.h"
 #include "scim_discovery.h"
 #include "scim_fold.h"
 #include "scim_resource.h"
@@ -45,6 +46,7 @@ static const scim_route_methods_t root_search_methods = {
 };
 
 static const char discovery_allow[] = "GET, HEAD, OPTIONS";
+static const char bulk_allow[] = "POST, OPTIONS";
 
 
 static scim_route_step_t
@@ -198,7 +200,7 @@ version_form(scim_text_t tag)
 static void
 note_forms(const scim_request_t *request, scim_lenient_t *lenient)
 {
-    if (has_body(request)
+    if (has_body(request) && request->json == NULL
         && (request->content_type.len == 0
             || holds(request->content_type, "text/json")))
     {
@@ -255,8 +257,8 @@ segment(scim_text_t *path)
 }
 
 
-static const scim_resource_type_t *
-type_of(const scim_service_t *service, scim_text_t endpoint)
+const scim_resource_type_t *
+scim_route_type(const scim_service_t *service, scim_text_t endpoint)
 {
     for (size_t i = 0; i < scim_resource_type_count(service->schemas); i++) {
         const scim_resource_type_t *type = scim_resource_type_at(
@@ -326,8 +328,8 @@ route_me(const scim_service_t *service, const scim_request_t *request)
         return refuse(service, request, 501,
             "this token belongs to no user, there is no /Me");
     }
-    return route_methods(service, request, type_of(service, endpoint), id,
-        &one_methods);
+    return route_methods(service, request,
+        scim_route_type(service, endpoint), id, &one_methods);
 }
 
 
@@ -356,6 +358,26 @@ route_discovery(const scim_service_t *service, const scim_request_t *request,
 
 
 static scim_operation_t *
+route_bulk(const scim_service_t *service, const scim_request_t *request)
+{
+    scim_operation_t *operation;
+
+    if (request->method != SCIM_METHOD_POST) {
+        return other_method(service, request, bulk_allow);
+    }
+    operation = check_body(service, request);
+    if (operation) {
+        return operation;
+    }
+    operation = scim_bulk_new(service, request);
+    if (operation) {
+        note_forms(request, &operation->lenient);
+    }
+    return operation;
+}
+
+
+static scim_operation_t *
 not_here(const scim_service_t *service, const scim_request_t *request)
 {
     return refuse(service, request, 404, "there is nothing at this path");
@@ -369,7 +391,7 @@ scim_operation_new(const scim_service_t *service,
     scim_text_t                 path = request->path;
     scim_text_t                 first = segment(&path);
     scim_text_t                 second = segment(&path);
-    const scim_resource_type_t *type = type_of(service, first);
+    const scim_resource_type_t *type = scim_route_type(service, first);
 
     if (request->principal == NULL) {
         return refuse(service, request, 401, "a bearer token is needed");
@@ -404,7 +426,7 @@ scim_operation_new(const scim_service_t *service,
         return route_me(service, request);
     }
     if (is(first, "Bulk") && second.len == 0) {
-        return refuse(service, request, 501, "this is not offered");
+        return route_bulk(service, request);
     }
     return not_here(service, request);
 }
