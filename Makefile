@@ -120,6 +120,19 @@ sanitize: test-packages
 	    WARNINGS='-std=c11 -w' \
 	    CFLAGS='-O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer'
 
+# the whole stack under the same, nginx and its module included: all of t/, or
+# what T names.  nginx keeps its configuration until it ends: no leak reports
+T ?= t
+SANITIZERS = $(shell for library in asan ubsan; do \
+    $(CC) -print-file-name=lib$$library.so; done)
+sanitize-stack: test-packages
+	@$(MAKE) --no-print-directory B=build/asan programs \
+	    WARNINGS='-std=c11 -w' LDFLAGS='-fsanitize=address,undefined' \
+	    CFLAGS='-O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer'
+	@SCIM_BUILD_DIR=$(CURDIR)/build/asan \
+	    ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
+	    LD_PRELOAD='$(SANITIZERS)' prove -It/lib $(T)
+
 # every fuzz target for SECONDS; new finds go to build/fuzz
 SECONDS  ?= 10
 FUZZ      = $(patsubst tests/fuzz_%.c,%,$(wildcard tests/fuzz_*.c))
@@ -182,5 +195,5 @@ FORCE:
 .SECONDARY: $(HELP_OBJ)
 
 .PHONY: all programs packages run demo module unit test-packages style test \
-    sanitize fuzz bench install clean FORCE
+    sanitize sanitize-stack fuzz bench install clean FORCE
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -467,7 +467,8 @@ sub scimctl {
     if ($pid == 0) {
         $ENV{SCIM_RUN_DIR} = $self->{dir};
         open STDERR, '>', $error;
-        exec "$top/build/scimctl", @words or POSIX::_exit(127);
+        exec(($ENV{SCIM_BUILD_DIR} // "$top/build") . '/scimctl', @words)
+            or POSIX::_exit(127);
     }
     my $text = do { local $/; <$out> } // '';
     close $out;
