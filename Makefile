@@ -22,7 +22,6 @@ HELP_OBJ  = $(HELP_SRC:%.c=$(B)/obj/%.o)
 MODULE    = $(B)/ngx_http_scim_module.so
 # the sources that the distribution's nginx was built from (nginx-dev)
 NGINX_SRC ?= /usr/share/nginx/src
-MODULE_SRC = $(wildcard ngx_module/*.c ngx_module/scim/*.c)
 
 PACKAGES  = build-essential pkg-config nginx nginx-dev redis-server \
             libhiredis-dev libjansson-dev libcurl4-openssl-dev \
@@ -64,17 +63,20 @@ $(B)/scimctl: $(CTL_OBJ) $(SIDE_OBJ) $(CORE_OBJ)
 	@echo "  LD $@"
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $$(pkg-config --libs $(SIDE_PKG)) -lm
 
-# nginx's own build makes the module, with the flags recorded by the
-# distribution; it writes nothing outside $(B)/nginx.  CFLAGS and LDFLAGS come
-# on top, for sanitizers: make B=build/asan CFLAGS='-O1 -g -fsanitize=address'
-$(B)/nginx/sources: FORCE
+# The module: the distribution's configure says with which flags nginx' parts
+# are compiled (it writes nothing outside $(B)/nginx); the core is the one that
+# the sidecar has.  Nginx sources of one's own build it by `config` alone.
+# CFLAGS and LDFLAGS come on top, for sanitizers: make B=build/asan
+# CFLAGS='-O1 -g -fsanitize=address'
+$(B)/nginx/settings: FORCE
 	@mkdir -p $(@D)
-	@echo '$(NGINX_SRC) $(CFLAGS) $(LDFLAGS) $(MODULE_SRC)' | cmp -s - $@ \
-	    || echo '$(NGINX_SRC) $(CFLAGS) $(LDFLAGS) $(MODULE_SRC)' > $@
+	@echo '$(NGINX_SRC) $(CFLAGS) $(LDFLAGS)' | cmp -s - $@ \
+	    || echo '$(NGINX_SRC) $(CFLAGS) $(LDFLAGS)' > $@
 
-$(B)/nginx/Makefile: config $(B)/nginx/sources $(B)/generated/scim_embedded.h
+$(B)/nginx/Makefile: config $(B)/nginx/settings | $(B)/generated/scim_embedded.h
 	@test -x $(NGINX_SRC)/configure \
 	    || { echo '$(NGINX_SRC)/configure is missing: install nginx-dev'; exit 1; }
+	@echo "configuring nginx"
 	@cd $(NGINX_SRC) && bash -c '. ./conf_flags; exec ./configure \
 	    "$${NGX_CONF_FLAGS[@]}" --with-cc-opt="$$2" --with-ld-opt="$$3" \
 	    --builddir="$$0/nginx" --add-dynamic-module="$$1"' \
@@ -82,11 +84,26 @@ $(B)/nginx/Makefile: config $(B)/nginx/sources $(B)/generated/scim_embedded.h
 	    > $(abspath $(B))/nginx/configure.log \
 	    || { tail -n 5 $(abspath $(B))/nginx/configure.log; exit 1; }
 
-$(MODULE): $(B)/nginx/Makefile $(MODULE_SRC) $(B)/generated/scim_embedded.c \
-    $(wildcard ngx_module/*.h ngx_module/scim/*.h)
-	@echo "building $@"
-	@MAKEFLAGS= $(MAKE) -s -C $(NGINX_SRC) -f $(abspath $(B))/nginx/Makefile modules
-	@cp $(B)/nginx/ngx_http_scim_module.so $@
+$(B)/nginx/flags: $(B)/nginx/Makefile
+	@printf 'include $<\nflags:\n\t@echo $$(CFLAGS) $$(ALL_INCS)\n' \
+	    | MAKEFLAGS= $(MAKE) -s -f - flags \
+	    | sed 's#-I src/#-I $(NGINX_SRC)/src/#g' > $@
+
+GLUE_OBJ  = $(patsubst %.c,$(B)/obj/%.o,$(wildcard ngx_module/ngx_http_scim_*.c))
+$(GLUE_OBJ): $(B)/obj/%.o: %.c $(B)/nginx/flags
+	@mkdir -p $(@D)
+	@echo "  CC $<"
+	@$(CC) $$(cat $(B)/nginx/flags) -fPIC -MMD -MP -c -o $@ $<
+
+# which modules the file holds, as nginx' configure wrote it
+$(B)/obj/ngx_module/modules.o: $(B)/nginx/flags
+	@mkdir -p $(@D)
+	@$(CC) $$(cat $<) -fPIC -c -o $@ $(B)/nginx/ngx_http_scim_module_modules.c
+
+$(MODULE): $(GLUE_OBJ) $(B)/obj/ngx_module/modules.o $(CORE_OBJ)
+	@echo "  LD $@"
+	@$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $^ \
+	    $$(pkg-config --libs $(CORE_PKG) hiredis) -lm
 
 module: $(MODULE)
 
