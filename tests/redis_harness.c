@@ -27,7 +27,7 @@ run_server(redis_harness_t *harness, int output)
     dup2(output, 2);
     execlp("redis-server", "redis-server", "--port", "0", "--unixsocket",
         harness->socket, "--save", "", "--dir", harness->directory,
-        "--slowlog-log-slower-than", "5000", (char *) NULL);
+        (char *) NULL);
     _exit(127);
 }
 
@@ -140,9 +140,6 @@ redis_harness_start(redis_harness_t *harness)
     strcpy(harness->dataset, "0190dada-0000-7000-8000-000000000001");
     redis_harness_load(harness);
     create_dataset(harness);
-    /* what is slow from here on is so by itself */
-    freeReplyObject(redis_harness_command(harness, "SLOWLOG RESET"));
-
     harness->schemas = scim_schemas_new(scim_embedded_schemas,
         scim_embedded_schema_count, &error);
     if (harness->schemas == NULL) {

@@ -518,14 +518,6 @@ a_damaged_record_is_no_answer(void **state)
 }
 
 
-static void
-redis_was_never_slow(void **state)
-{
-    (void) state;
-    assert_int_equal(redis_harness_number(&harness, "SLOWLOG LEN"), 0);
-}
-
-
 static int
 start(void **state)
 {
@@ -570,7 +562,6 @@ main(void)
         DIRECTORY_TEST(a_full_redis_still_lets_people_go),
         DIRECTORY_TEST(another_workspace_sees_nothing),
         DIRECTORY_TEST(a_damaged_record_is_no_answer),
-        cmocka_unit_test(redis_was_never_slow),
     };
 
     return cmocka_run_group_tests_name("directory", tests, start, stop);
