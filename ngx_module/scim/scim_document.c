@@ -5,6 +5,7 @@
 
 #include "scim_document_internal.h"
 #include "scim_fold.h"
+#include "scim_unique.h"
 
 static void
 free_slots(scim_slots_t *slots)
@@ -335,26 +336,12 @@ scim_document_normalize(const scim_resource_type_t *type,
 }
 
 
-/* Of values that became equal the first one stays. */
-static void
-drop_equal(json_t *array)
-{
-    for (size_t i = json_array_size(array); i-- > 1; ) {
-        for (size_t j = 0; j < i; j++) {
-            if (json_equal(json_array_get(array, i),
-                    json_array_get(array, j)))
-            {
-                json_array_remove(array, i);
-                break;
-            }
-        }
-    }
-}
-
-
-/* Drops what unassigned values leave behind; true when nothing is left. */
+/*
+ * Drops what unassigned values leave behind, and values that became equal;
+ * true when nothing is left.  *ok becomes false without memory.
+ */
 static bool
-prune(json_t *value)
+prune(json_t *value, bool *ok)
 {
     void       *next;
     size_t      i;
@@ -363,7 +350,7 @@ prune(json_t *value)
 
     if (json_is_object(value)) {
         json_object_foreach_safe(value, next, key, inner) {
-            if (prune(inner)) {
+            if (prune(inner, ok)) {
                 json_object_del(value, key);
             }
         }
@@ -371,11 +358,11 @@ prune(json_t *value)
     }
     if (json_is_array(value)) {
         for (i = json_array_size(value); i-- > 0; ) {
-            if (prune(json_array_get(value, i))) {
+            if (prune(json_array_get(value, i), ok)) {
                 json_array_remove(value, i);
             }
         }
-        drop_equal(value);
+        *ok = scim_unique(value, 0) && *ok;
         return json_array_size(value) == 0;
     }
     return json_is_null(value);
@@ -386,8 +373,8 @@ bool
 scim_document_finish(const scim_resource_type_t *type, const char *id,
     json_t **document, scim_error_t *error)
 {
-    bool     ok = false;
-    json_t  *finished;
+    bool          ok = false, pruned = true;
+    json_t       *finished;
     scim_slots_t *slots;
 
     slots = calloc(1, sizeof(*slots));
@@ -395,9 +382,9 @@ scim_document_finish(const scim_resource_type_t *type, const char *id,
         return no_memory(error);
     }
     slots->type = type;
-    prune(*document);
+    prune(*document, &pruned);
     fill_slots(slots, *document);
-    if (check_required(slots, error)) {
+    if (pruned && check_required(slots, error)) {
         default_active(slots, NULL);
         finished = assemble(slots, id);
         if (finished) {

@@ -1,6 +1,7 @@
 #ifndef SCIM_FILTER_H
 #define SCIM_FILTER_H
 
+#include "scim_buffer.h"
 #include "scim_lenient.h"
 #include "scim_schema.h"
 
@@ -36,7 +37,18 @@ struct scim_filter_s {
     const scim_attribute_t *attribute; /* NULL = unknown extension attribute */
     const scim_attribute_t *sub;
     json_t                 *value; /* typed by the attribute; owned */
+    scim_buffer_t           folded; /* of text that is compared so */
 };
+
+/*
+ * What matching costs, in bytes of plain text that were compared, about a
+ * nanosecond each.  Beyond `most` nothing is compared any more: an answer
+ * counts only while `done` is not above it.
+ */
+typedef struct {
+    size_t done;
+    size_t most;
+} scim_filter_work_t;
 
 /*
  * Parses and types a filter.  NULL with *error (400 invalidFilter naming the
@@ -67,10 +79,11 @@ void scim_filter_free(scim_filter_t *filter);
 void scim_filter_print(const scim_filter_t *filter, scim_buffer_t *out);
 
 /* Does the (canonical, rendered) resource match? */
-bool scim_filter_match(const scim_filter_t *filter, const json_t *resource);
+bool scim_filter_match(const scim_filter_t *filter, const json_t *resource,
+    scim_filter_work_t *work);
 
 /* Does one element (object or simple value) of the attribute match? */
 bool scim_filter_match_value(const scim_filter_t *filter,
-    const json_t *element);
+    const json_t *element, scim_filter_work_t *work);
 
 #endif

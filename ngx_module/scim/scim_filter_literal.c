@@ -235,6 +235,22 @@ operator_fits(scim_filter_kind_t kind, scim_attribute_type_t type)
 }
 
 
+/* Once here, not once for each value that it is compared with. */
+static bool
+fold_literal(parser_t *parser, scim_filter_t *node,
+    const scim_attribute_t *attribute)
+{
+    if (json_is_string(node->value) && !attribute->case_exact
+        && !scim_fold(json_string_value(node->value),
+            json_string_length(node->value), &node->folded))
+    {
+        scim_filter_refuse(parser, "bad string");
+        return false;
+    }
+    return true;
+}
+
+
 bool
 scim_filter_type_literal(parser_t *parser, scim_filter_t *node, size_t from)
 {
@@ -284,5 +300,5 @@ scim_filter_type_literal(parser_t *parser, scim_filter_t *node, size_t from)
         scim_filter_refuse(parser,
             "the value does not fit the attribute's type");
     }
-    return ok;
+    return ok && fold_literal(parser, node, attribute);
 }

@@ -4,7 +4,8 @@
 #include "scim_fold.h"
 #include "scim_time.h"
 
-#define FOLDED_MAX (1 << 20)
+#define FOLDED_MAX    ((size_t) 8 << 20)
+#define COMPARE_WORK  16 /* beside the text: looking the value up */
 
 
 static bool
@@ -83,27 +84,27 @@ compare_bytes(scim_filter_kind_t kind, const char *a, size_t a_len,
 
 
 static bool
-compare_text(scim_filter_kind_t kind, const json_t *a, const json_t *b,
-    bool case_exact)
+compare_text(const scim_filter_t *filter, const json_t *value,
+    bool case_exact, scim_filter_work_t *work)
 {
     bool          result = false;
-    scim_buffer_t left, right;
+    size_t        len = json_string_length(value);
+    const char   *text = json_string_value(value);
+    scim_buffer_t folded;
 
     if (case_exact) {
-        return compare_bytes(kind, json_string_value(a),
-            json_string_length(a), json_string_value(b),
-            json_string_length(b));
+        work->done += len;
+        return compare_bytes(filter->kind, text, len,
+            json_string_value(filter->value),
+            json_string_length(filter->value));
     }
-    scim_buffer_init(&left, FOLDED_MAX);
-    scim_buffer_init(&right, FOLDED_MAX);
-    if (scim_fold(json_string_value(a), json_string_length(a), &left)
-        && scim_fold(json_string_value(b), json_string_length(b), &right))
-    {
-        result = compare_bytes(kind, left.data, left.len, right.data,
-            right.len);
+    work->done += scim_fold_work(text, len);
+    scim_buffer_init(&folded, FOLDED_MAX);
+    if (work->done <= work->most && scim_fold(text, len, &folded)) {
+        result = compare_bytes(filter->kind, folded.data, folded.len,
+            filter->folded.data, filter->folded.len);
     }
-    scim_buffer_free(&left);
-    scim_buffer_free(&right);
+    scim_buffer_free(&folded);
     return result;
 }
 
@@ -142,14 +143,16 @@ number_order(const json_t *a, const json_t *b)
 
 static bool
 compare(const scim_filter_t *filter, const scim_attribute_t *attribute,
-    const json_t *value)
+    const json_t *value, scim_filter_work_t *work)
 {
-
+    work->done += COMPARE_WORK;
+    if (work->done > work->most) {
+        return false;
+    }
     if (json_is_string(value) && json_is_string(filter->value)) {
         return attribute->type == SCIM_DATETIME
             ? compare_time(filter->kind, value, filter->value)
-            : compare_text(filter->kind, value, filter->value,
-                attribute->case_exact);
+            : compare_text(filter, value, attribute->case_exact, work);
     }
     if (json_is_number(value) && json_is_number(filter->value)) {
         return ordered(filter->kind, number_order(value, filter->value));
@@ -165,16 +168,16 @@ compare(const scim_filter_t *filter, const scim_attribute_t *attribute,
 /* One comparison against a value that may have several values itself. */
 static bool
 match_values(const scim_filter_t *filter, const scim_attribute_t *attribute,
-    const json_t *value)
+    const json_t *value, scim_filter_work_t *work)
 {
     size_t  i;
     json_t *element;
 
     if (!json_is_array(value)) {
-        return compare(filter, attribute, value);
+        return compare(filter, attribute, value, work);
     }
     json_array_foreach((json_t *) value, i, element) {
-        if (compare(filter, attribute, element)) {
+        if (compare(filter, attribute, element, work)) {
             return true;
         }
     }
@@ -185,8 +188,9 @@ match_values(const scim_filter_t *filter, const scim_attribute_t *attribute,
 /* Does `value`, found where the path points, satisfy the comparison? */
 static bool
 match_leaf(const scim_filter_t *filter, const scim_attribute_t *attribute,
-    const json_t *value)
+    const json_t *value, scim_filter_work_t *work)
 {
+    work->done += COMPARE_WORK;
     if (filter->kind == SCIM_FILTER_PRESENT) {
         return present(value);
     }
@@ -196,7 +200,7 @@ match_leaf(const scim_filter_t *filter, const scim_attribute_t *attribute,
     if (!present(value)) {
         return filter->kind == SCIM_FILTER_NE;
     }
-    return match_values(filter, attribute, value);
+    return match_values(filter, attribute, value, work);
 }
 
 
@@ -218,7 +222,7 @@ leaf_attribute(const scim_filter_t *filter)
 
 static bool
 match_elements(const scim_filter_t *filter, const scim_attribute_t *leaf,
-    const json_t *array)
+    const json_t *array, scim_filter_work_t *work)
 {
     size_t  i;
     bool    any = false;
@@ -231,27 +235,32 @@ match_elements(const scim_filter_t *filter, const scim_attribute_t *leaf,
         return any == (filter->kind == SCIM_FILTER_NE);
     }
     json_array_foreach((json_t *) array, i, element) {
-        if (match_leaf(filter, leaf, json_object_get(element, leaf->name))) {
+        if (match_leaf(filter, leaf, json_object_get(element, leaf->name),
+                work))
+        {
             return true;
         }
     }
     /* no element at all: as if the one value were absent */
-    return json_array_size(array) == 0 && match_leaf(filter, leaf, NULL);
+    return json_array_size(array) == 0
+        && match_leaf(filter, leaf, NULL, work);
 }
 
 
 static bool
-match_attribute(const scim_filter_t *filter, const json_t *value)
+match_attribute(const scim_filter_t *filter, const json_t *value,
+    scim_filter_work_t *work)
 {
     const scim_attribute_t *leaf = leaf_attribute(filter);
 
     if (leaf == NULL) {
-        return match_leaf(filter, filter->attribute, value);
+        return match_leaf(filter, filter->attribute, value, work);
     }
     if (json_is_array(value)) {
-        return match_elements(filter, leaf, value);
+        return match_elements(filter, leaf, value, work);
     }
-    return match_leaf(filter, leaf, json_object_get(value, leaf->name));
+    return match_leaf(filter, leaf, json_object_get(value, leaf->name),
+        work);
 }
 
 
@@ -279,20 +288,21 @@ match_absent(const scim_filter_t *filter)
 
 
 static bool
-match_value_path(const scim_filter_t *filter, const json_t *value)
+match_value_path(const scim_filter_t *filter, const json_t *value,
+    scim_filter_work_t *work)
 {
     size_t  i;
     json_t *element;
 
     if (json_is_object(value)) {
-        return scim_filter_match_value(filter->left, value)
+        return scim_filter_match_value(filter->left, value, work)
             && (filter->right == NULL
-                || scim_filter_match_value(filter->right, value));
+                || scim_filter_match_value(filter->right, value, work));
     }
     json_array_foreach((json_t *) value, i, element) {
-        if (scim_filter_match_value(filter->left, element)
+        if (scim_filter_match_value(filter->left, element, work)
             && (filter->right == NULL
-                || scim_filter_match_value(filter->right, element)))
+                || scim_filter_match_value(filter->right, element, work)))
         {
             return true;
         }
@@ -302,46 +312,49 @@ match_value_path(const scim_filter_t *filter, const json_t *value)
 
 
 bool
-scim_filter_match(const scim_filter_t *filter, const json_t *resource)
+scim_filter_match(const scim_filter_t *filter, const json_t *resource,
+    scim_filter_work_t *work)
 {
     switch (filter->kind) {
     case SCIM_FILTER_AND:
-        return scim_filter_match(filter->left, resource)
-            && scim_filter_match(filter->right, resource);
+        return scim_filter_match(filter->left, resource, work)
+            && scim_filter_match(filter->right, resource, work);
     case SCIM_FILTER_OR:
-        return scim_filter_match(filter->left, resource)
-            || scim_filter_match(filter->right, resource);
+        return scim_filter_match(filter->left, resource, work)
+            || scim_filter_match(filter->right, resource, work);
     case SCIM_FILTER_NOT:
-        return !scim_filter_match(filter->left, resource);
+        return !scim_filter_match(filter->left, resource, work);
     case SCIM_FILTER_VALUE_PATH:
-        return match_value_path(filter, attribute_value(filter, resource));
+        return match_value_path(filter, attribute_value(filter, resource),
+            work);
     default:
         return filter->attribute
-            ? match_attribute(filter, attribute_value(filter, resource))
+            ? match_attribute(filter, attribute_value(filter, resource), work)
             : match_absent(filter);
     }
 }
 
 
 bool
-scim_filter_match_value(const scim_filter_t *filter, const json_t *element)
+scim_filter_match_value(const scim_filter_t *filter, const json_t *element,
+    scim_filter_work_t *work)
 {
     switch (filter->kind) {
     case SCIM_FILTER_AND:
-        return scim_filter_match_value(filter->left, element)
-            && scim_filter_match_value(filter->right, element);
+        return scim_filter_match_value(filter->left, element, work)
+            && scim_filter_match_value(filter->right, element, work);
     case SCIM_FILTER_OR:
-        return scim_filter_match_value(filter->left, element)
-            || scim_filter_match_value(filter->right, element);
+        return scim_filter_match_value(filter->left, element, work)
+            || scim_filter_match_value(filter->right, element, work);
     case SCIM_FILTER_NOT:
-        return !scim_filter_match_value(filter->left, element);
+        return !scim_filter_match_value(filter->left, element, work);
     case SCIM_FILTER_VALUE_PATH:
         return false; /* the parser makes none inside brackets */
     default:
         if (filter->sub) {
             return match_leaf(filter, filter->sub,
-                json_object_get(element, filter->sub->name));
+                json_object_get(element, filter->sub->name), work);
         }
-        return match_leaf(filter, filter->attribute, element);
+        return match_leaf(filter, filter->attribute, element, work);
     }
 }

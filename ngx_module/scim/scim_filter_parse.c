@@ -4,6 +4,9 @@
 #include "scim_filter_internal.h"
 #include "scim_fold.h"
 
+/* folding makes text longer, at most by this */
+#define FOLDED_MAX (64 * SCIM_FILTER_LEN_MAX)
+
 typedef scim_filter_parser_t parser_t;
 
 typedef struct {
@@ -86,6 +89,7 @@ new_node(parser_t *parser, scim_filter_kind_t kind)
         return scim_filter_refuse(parser, "no memory");
     }
     node->kind = kind;
+    scim_buffer_init(&node->folded, FOLDED_MAX);
     return node;
 }
 
@@ -99,19 +103,24 @@ scim_filter_free(scim_filter_t *filter)
     scim_filter_free(filter->left);
     scim_filter_free(filter->right);
     json_decref(filter->value);
+    scim_buffer_free(&filter->folded);
     free(filter);
 }
 
 
-/* End of an attribute path: names, dots, and colons of a URN. */
+/* End of an attribute path: names and dots, behind any URN. */
 static size_t
 path_end(const parser_t *parser)
 {
-    size_t i = parser->at;
+    size_t      i = parser->at;
+    const char *text = parser->text;
+    bool        urn = parser->len - i > 4
+        && scim_name_equal(text + i, 4, "urn:", 4);
 
     while (i < parser->len
-           && (name_character(parser->text[i]) || parser->text[i] == '.'
-               || parser->text[i] == ':'))
+           && (name_character(text[i]) || text[i] == '.' || text[i] == ':'
+               || (urn && !scim_filter_space(text[i])
+                   && strchr("[]()\"", text[i]) == NULL)))
     {
         i++;
     }

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <utf8proc.h>
 
+#define UNICODE_WORK 32 /* a byte of other text costs so much more */
+
 
 static char
 lower(char c)
@@ -63,6 +65,13 @@ fold_unicode(const char *text, size_t len, scim_buffer_t *out)
     free(once);
     free(twice);
     return ok;
+}
+
+
+size_t
+scim_fold_work(const char *text, size_t len)
+{
+    return is_ascii(text, len) ? len : len * UNICODE_WORK;
 }
 
 

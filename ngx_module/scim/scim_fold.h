@@ -10,6 +10,9 @@
  */
 bool scim_fold(const char *text, size_t len, scim_buffer_t *out);
 
+/* What that costs, in bytes of ASCII text that would cost the same. */
+size_t scim_fold_work(const char *text, size_t len);
+
 /* ASCII-only case-insensitive comparison of attribute names and URNs. */
 bool scim_name_equal(const char *a, size_t a_len, const char *b, size_t b_len);
 

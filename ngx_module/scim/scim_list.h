@@ -21,6 +21,11 @@
 #define SCIM_LIST_KEY_MAX  512  /* bytes of a value that decide its order */
 #define SCIM_LIST_SEGMENT_MAX 8
 
+/* what matching may cost (scim_filter_work_t): a chunk, and each document that
+   a request may read, all taken together */
+#define SCIM_LIST_WORK_MAX  50000000
+#define SCIM_LIST_WORK_EACH 20000
+
 /* seconds that a cursor may be used (ServiceProviderConfig: cursorTimeout) */
 #define SCIM_CURSOR_TIMEOUT 3600
 
@@ -176,6 +181,8 @@ struct scim_list_s {
     bool        more;    /* cursors: `position` is not the end */
     bool        plus_tried;
     long long   spent;   /* documents read, against scan_max */
+    long long   worked;  /* what matching cost in chunks that are done */
+    scim_filter_work_t work; /* ... and in the one at hand */
     long long   collected; /* ids of ranges, against scan_max, too */
     char        seen[SCIM_UUID_LEN]; /* id of the last one that was read */
 
@@ -249,6 +256,8 @@ bool scim_list_looks_at(const scim_filter_t *filter, const char *attribute);
 
 /* Ends with 400: more than scan_max documents would have to be read. */
 scim_step_t scim_list_too_many(scim_resource_t *resource);
+/* ... or more would have to be compared in them than SCIM_LIST_WORK_MAX. */
+scim_step_t scim_list_too_much_work(scim_resource_t *resource);
 scim_step_t scim_list_no_memory(scim_resource_t *resource);
 
 /* The range as arguments of the command that is being put together. */

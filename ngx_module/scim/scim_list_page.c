@@ -30,6 +30,15 @@ scim_list_too_many(scim_resource_t *resource)
 }
 
 
+scim_step_t
+scim_list_too_much_work(scim_resource_t *resource)
+{
+    return scim_resource_error(resource, 400, SCIM_ERROR_TOO_MANY,
+        "the filter is too much work for resources as large as these; ask "
+        "with fewer conditions");
+}
+
+
 /* ---- the answer ---- */
 
 bool
@@ -326,8 +335,11 @@ match_page(scim_resource_t *resource)
             return scim_resource_error(resource, 500, SCIM_ERROR_NONE,
                 "a resource cannot be read");
         }
-        matches = scim_filter_match(rest, json);
+        matches = scim_filter_match(rest, json, &list->work);
         json_decref(json);
+        if (list->work.done > list->work.most) {
+            return scim_list_too_much_work(resource);
+        }
         list->total += matches;
         if (!matches || (list->skip > 0 && list->skip--)
             || list->shown >= list->count)

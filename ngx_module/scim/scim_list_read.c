@@ -148,19 +148,22 @@ found(scim_resource_t *resource, const char *id, const json_t *json)
 static bool
 match_entry(scim_resource_t *resource, const scim_entry_t *entry, bool meta)
 {
-    bool                 ok = true;
+    bool                 matches, ok = true;
     json_t              *json = scim_list_json(resource, entry, meta, true);
+    scim_list_t         *list = resource->list;
     const scim_filter_t *rest;
 
-    rest = resource->list->segment[resource->list->at].plan->rest;
+    rest = list->segment[list->at].plan->rest;
     if (json == NULL) {
         scim_resource_error(resource, 500, SCIM_ERROR_NONE,
             "a resource cannot be read");
         return false;
     }
-    if ((rest == NULL || scim_filter_match(rest, json))
-        && !found(resource, entry->id.text, json))
-    {
+    matches = rest == NULL || scim_filter_match(rest, json, &list->work);
+    if (list->work.done > list->work.most) {
+        scim_list_too_much_work(resource);
+        ok = false;
+    } else if (matches && !found(resource, entry->id.text, json)) {
         scim_list_no_memory(resource);
         ok = false;
     }
@@ -340,8 +343,12 @@ spend(scim_resource_t *resource)
     bool         first = list->spent == 0;
 
     list->spent += (long long) list->chunk;
-    return list->spent <= resource->operation.service->scan_max
-        || (first && list->cursors && !list->sorted);
+    list->worked += (long long) list->work.done;
+    list->work.done = 0;
+    return list->worked <= resource->operation.service->scan_max
+            * (long long) SCIM_LIST_WORK_EACH
+        && (list->spent <= resource->operation.service->scan_max
+            || (first && list->cursors && !list->sorted));
 }
 
 

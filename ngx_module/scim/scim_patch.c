@@ -216,6 +216,17 @@ note_members(const json_t *object, const char *const *known, size_t count,
 }
 
 
+bool
+scim_patch_spend(patch_t *patch, size_t work)
+{
+    patch->work.done += work;
+    return patch->work.done <= patch->work.most
+        || scim_error_set(patch->error, 413, SCIM_ERROR_NONE,
+            "the operations are more work than one request may ask for; send "
+            "fewer at once");
+}
+
+
 static bool
 apply_operation(patch_t *patch, const json_t *operation)
 {
@@ -300,8 +311,8 @@ scim_patch_apply(const scim_resource_type_t *type, const json_t *body,
     scim_members_t *members, scim_lenient_t *lenient, scim_error_t *error)
 {
     static const char *const known[] = { "schemas", "Operations" };
-    patch_t                  patch = { type, id, NULL, members, lenient,
-                                       error };
+    patch_t                  patch = { type, id, NULL, members, lenient, error,
+                                       { 0, SCIM_PATCH_WORK_MAX } };
     const json_t            *operations;
 
     if (!json_is_object(body)) {

@@ -7,6 +7,12 @@
 #define SCIM_PATCH_OPERATION_MAX 10000
 
 /*
+ * What all operations of a request may cost where it grows with what is
+ * stored: values that are compared (scim_filter_work_t); 413 beyond it.
+ */
+#define SCIM_PATCH_WORK_MAX 30000000
+
+/*
  * Applies a PatchOp body (RFC 7644 section 3.5.2; reference sections 1.12 and
  * 6.1 to 6.3) to the canonical document `current`.  On success *document is a
  * new canonical document (equal to `current` when nothing changed) and

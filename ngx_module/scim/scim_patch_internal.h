@@ -13,7 +13,17 @@ typedef struct {
     scim_members_t             *members;
     scim_lenient_t             *lenient;
     scim_error_t               *error;
+    scim_filter_work_t          work; /* of all operations together */
 } patch_t;
+
+#define SCIM_PATCH_PAIR 32 /* two values compared, in bytes of text */
+
+/*
+ * Counts work that grows with what is stored, in the unit of
+ * scim_filter_work_t.  False with the error when it is more than one request
+ * may ask for.
+ */
+bool scim_patch_spend(patch_t *patch, size_t work);
 
 /* One operation whose path is resolved; `value` NULL = the key is absent. */
 bool scim_patch_at(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
@@ -22,6 +32,56 @@ bool scim_patch_at(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
 /* The same for the members of a group. */
 bool scim_patch_members(patch_t *patch, patch_verb_t verb,
     const scim_path_t *path, const json_t *value);
+
+/* The same with a filter in the path. */
+bool scim_patch_at_filter(patch_t *patch, patch_verb_t verb,
+    const scim_path_t *path, const json_t *value);
+
+/* remove of a whole attribute, or with a list of values of these. */
+bool scim_patch_remove(patch_t *patch, const scim_path_t *path,
+    const json_t *value);
+
+/* ---- values ---- */
+
+/* Always false, with the error. */
+bool scim_patch_no_target(patch_t *patch);
+bool scim_patch_mutability(patch_t *patch, const scim_attribute_t *attribute);
+
+/* Puts a new value into its holder, which lends it; NULL without memory. */
+json_t *scim_patch_attach(json_t *object, const char *name, json_t *value);
+
+/* Where the attribute lives: the document or an extension's container. */
+json_t *scim_patch_holder(patch_t *patch, const scim_path_t *path, bool make);
+
+/* Sets (value != NULL, stolen) or unassigns; minds immutable ones. */
+bool scim_patch_assign(patch_t *patch, json_t *object,
+    const scim_attribute_t *attribute, json_t *value);
+
+/* A user's `active` can be set, never unset: nobody comes back by a gap. */
+bool scim_patch_is_active(const scim_attribute_t *attribute);
+
+/* The operation's value, typed: a new reference, NULL = unassigned. */
+bool scim_patch_typed(patch_t *patch, const scim_attribute_t *attribute,
+    const json_t *value, json_t **out);
+
+/* Only one element of a multi-valued attribute is primary: `winner`. */
+void scim_patch_keep_primary(json_t *array, const json_t *winner);
+
+/* Merges sub-attributes into a complex value; others stay. */
+bool scim_patch_merge(patch_t *patch, const scim_attribute_t *attribute,
+    json_t *target, const json_t *value);
+
+/* One sub-attribute of one complex value. */
+bool scim_patch_set_sub(patch_t *patch, patch_verb_t verb, json_t *target,
+    const scim_attribute_t *sub, const json_t *value);
+
+/* A new element (stolen); the list itself is made when needed. */
+bool scim_patch_add_element(patch_t *patch, const scim_path_t *path,
+    json_t *element);
+
+/* False with the error when a list holds more than it may. */
+bool scim_patch_few_enough(patch_t *patch, const scim_attribute_t *attribute,
+    const json_t *array);
 
 /*
  * Puts the literals of `a eq x and b eq y` into `element`; false when the

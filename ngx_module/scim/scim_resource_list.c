@@ -198,6 +198,7 @@ begin_list(scim_resource_t *resource, bool all)
     scim_buffer_init(&list->behind, BUFFER_MAX);
     scim_buffer_init(&list->items, BUFFER_MAX);
     list->position.after.text = "";
+    list->work.most = SCIM_LIST_WORK_MAX;
     list->endpoint = all ? "" : resource->type->endpoint;
     list->segment[0].type = resource->type;
     list->segments = 1;

@@ -167,6 +167,19 @@ on_commit(scim_operation_t *operation, const scim_reply_t *reply)
 }
 
 
+/* What many small requests add up to; a PUT could not bring it back. */
+static scim_step_t
+too_large(scim_resource_t *resource)
+{
+    scim_error_t error = { 0 };
+
+    scim_error_set(&error, 413, SCIM_ERROR_NONE,
+        "the %s would be larger than %zu bytes", resource->type->key_word,
+        resource->operation.service->body_max);
+    return scim_operation_fail(&resource->operation, &error);
+}
+
+
 /* Nothing but what changes goes to Redis; nothing at all ends here. */
 static scim_step_t
 commit(scim_resource_t *resource, const char *verb)
@@ -178,6 +191,9 @@ commit(scim_resource_t *resource, const char *verb)
         scim_json_write(resource->document, &resource->text);
         if (scim_buffer_failed(&resource->text)) {
             return no_memory(resource);
+        }
+        if (resource->text.len > resource->operation.service->body_max) {
+            return too_large(resource);
         }
     }
     if (resource->text.len == 0

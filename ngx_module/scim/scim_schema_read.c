@@ -34,7 +34,10 @@ valid_name(const char *name, size_t len)
 }
 
 
-/* A URN of the characters that RFC 8141 allows in one. */
+/*
+ * A URN of characters that RFC 8141 allows in one; some would not come through
+ * a URL or a list of attributes.
+ */
 static bool
 valid_urn(const json_t *id)
 {
@@ -47,7 +50,8 @@ valid_urn(const json_t *id)
         return false;
     }
     for (size_t i = 0; i < len; i++) {
-        if (urn[i] <= ' ' || urn[i] > '~' || strchr("\"\\[](){}<>^`|", urn[i]))
+        if (urn[i] <= ' ' || urn[i] > '~'
+            || strchr("\"\\[](){}<>^`|,/?#%&", urn[i]))
         {
             return false;
         }

@@ -7,6 +7,7 @@
 #include "scim_fold.h"
 #include "scim_json.h"
 #include "scim_time.h"
+#include "scim_unique.h"
 
 #define WHERE_MAX         160
 #define SUB_ATTRIBUTE_MAX SCIM_SCHEMA_SUB_ATTRIBUTE_MAX
@@ -360,21 +361,6 @@ type_single(const scim_attribute_t *attribute, const json_t *value,
 }
 
 
-static bool
-already_there(const json_t *array, const json_t *element)
-{
-    size_t  i;
-    json_t *other;
-
-    json_array_foreach((json_t *) array, i, other) {
-        if (json_equal(other, (json_t *) element)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-
 /* At most one element is primary: the last one wins, reference L-40. */
 static void
 one_primary(json_t *array, typing_t *typing)
@@ -404,7 +390,6 @@ type_array(const scim_attribute_t *attribute, const json_t *value,
     size_t  i;
     json_t *element, *typed, *array;
 
-    /* each value is compared with each other one */
     if (json_array_size(value) > SCIM_DOCUMENT_VALUE_MAX) {
         return scim_error_set(typing->error, 400, SCIM_ERROR_INVALID_VALUE,
             "%.100s has more than %d values", where, SCIM_DOCUMENT_VALUE_MAX);
@@ -421,12 +406,14 @@ type_array(const scim_attribute_t *attribute, const json_t *value,
             json_decref(array);
             return false;
         }
-        if (typed && already_there(array, typed)) {
-            json_decref(typed);
-        } else if (typed && json_array_append_new(array, typed) != 0) {
+        if (typed && json_array_append_new(array, typed) != 0) {
             json_decref(array);
             return no_memory(typing);
         }
+    }
+    if (!scim_unique(array, 0)) {
+        json_decref(array);
+        return no_memory(typing);
     }
     one_primary(array, typing);
     if (json_array_size(array) > 0) {
