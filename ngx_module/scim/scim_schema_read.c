@@ -144,6 +144,31 @@ read_characteristics(const json_t *source, scim_attribute_t *attribute,
 }
 
 
+/* What is left out is said in discovery: RFC 7643 section 2.2. */
+static bool
+say_defaults(json_t *source)
+{
+    static const struct {
+        const char *name;
+        const char *word; /* NULL = false */
+    } defaults[] = {
+        { "type", "string" }, { "multiValued", NULL }, { "required", NULL },
+        { "caseExact", NULL }, { "mutability", "readWrite" },
+        { "returned", "default" }, { "uniqueness", "none" }
+    };
+
+    for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++) {
+        if (json_object_get(source, defaults[i].name) == NULL
+            && json_object_set_new(source, defaults[i].name, defaults[i].word
+                ? json_string(defaults[i].word) : json_false()) != 0)
+        {
+            return false;
+        }
+    }
+    return true;
+}
+
+
 static bool
 read_canonical_values(const json_t *source, scim_attribute_t *attribute)
 {
@@ -187,7 +212,7 @@ static bool read_attributes(const json_t *source, const scim_schema_t *schema,
 
 
 static bool
-read_attribute(const json_t *source, const scim_schema_t *schema,
+read_attribute(json_t *source, const scim_schema_t *schema,
     const scim_attribute_t *parent, scim_attribute_t *attribute,
     scim_error_t *error)
 {
@@ -204,7 +229,7 @@ read_attribute(const json_t *source, const scim_schema_t *schema,
     attribute->schema = schema;
     attribute->parent = parent;
     if (!read_characteristics(source, attribute, error)
-        || !read_canonical_values(source, attribute))
+        || !say_defaults(source) || !read_canonical_values(source, attribute))
     {
         return false;
     }

@@ -1,0 +1,223 @@
+#!/usr/bin/perl
+# Discovery is true: whatever /ResourceTypes and /Schemas advertise can be
+# written by its full name, filtered by, sorted by, and chosen for answers; an
+# extension that was dropped into a folder like the built-in ones.
+use strict;
+use warnings;
+use File::Temp qw(tempdir);
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use JSON::PP;
+use Test::More;
+use TestScim;
+
+my $schemas = tempdir('scim-schemas-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+my $badge = 'urn:example:extension:badge:1.+0:User';
+TestScim::write_file("$schemas/badge.json", <<"END");
+{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Schema"],
+ "id":"$badge","name":"Badge","attributes":[
+  {"name":"level","type":"integer"},{"name":"weight","type":"decimal"},
+  {"name":"valid","type":"boolean"},{"name":"since","type":"dateTime"},
+  {"name":"serial","type":"string","caseExact":true,"mutability":"immutable"},
+  {"name":"issuer","type":"string","mutability":"readOnly"},
+  {"name":"pin","type":"string","returned":"never"},
+  {"name":"scan","type":"binary"},{"name":"page","type":"reference"},
+  {"name":"doors","type":"string","multiValued":true},
+  {"name":"desk","type":"complex","subAttributes":[
+   {"name":"room","type":"string"},{"name":"seat","type":"integer"}]}]}
+END
+my $stack = TestScim->start(sidecars => 0, http => "scim_schemas $schemas;");
+my $json = JSON::PP->new->canonical->utf8->allow_nonref;
+my $n = 0;
+my ($path, $id, $endpoint, %required);
+
+# A value of the attribute's type, another one each time.
+sub value_of {
+    my ($attribute) = @_;
+    my $type = $attribute->{type};
+    $n++;
+    return $type eq 'boolean' ? JSON::PP::true : $type eq 'integer' ? $n
+        : $type eq 'decimal' ? $n + 0.5 : $type eq 'dateTime'
+        ? sprintf '2026-01-02T03:04:05.%03dZ', $n % 1000
+        : $type eq 'binary' ? "AAA$n" : $type eq 'reference'
+        ? "https://example.com/$n" : "value $n";
+}
+
+
+# What PATCH can set: [ name, attribute, sub-attribute ] of each leaf.
+sub leaves {
+    my ($schema) = @_;
+    return map { my $attribute = $_; $attribute->{subAttributes}
+        ? map({ [ "$attribute->{name}.$_->{name}", $attribute, $_ ] }
+            @{ $attribute->{subAttributes} })
+        : [ $attribute->{name}, $attribute ] } @{ $schema->{attributes} };
+}
+
+
+# Where the attribute is in a resource.
+sub container {
+    my ($resource, $schema) = @_;
+    return $required{ $schema->{id} } ? $resource
+        : $resource->{ $schema->{id} } // {};
+}
+
+
+sub find {
+    my ($filter, $status) = @_;
+    my $answer = $stack->answers("filter $filter", $status // 200, 'GET',
+        "$endpoint?filter=" . TestScim::escape($filter));
+    return scalar grep { $_->{id} eq $id }
+        @{ $answer->{json}{Resources} // [] };
+}
+
+
+sub literal {
+    my ($value) = @_;
+    return $json->encode($value);
+}
+
+
+sub patch {
+    my ($name, $status, @operation) = @_;
+    return $stack->answers($name, $status, 'PATCH', "$path?attributes=id",
+        TestScim::patch_body({ @operation }));
+}
+
+
+sub check_write {
+    my ($schema, $attribute) = @_;
+    my $full = "$schema->{id}:$attribute->{name}";
+    my $single = { map { ($_->{name} => value_of($_)) }
+        grep { $_->{mutability} eq 'readWrite' && $_->{type} ne 'boolean' }
+        @{ $attribute->{subAttributes} // [] } };
+    my $value = $attribute->{subAttributes} ? $single : value_of($attribute);
+    my $one = $value;
+    $value = [$value] if $attribute->{multiValued};
+    if ($attribute->{mutability} eq 'readOnly') {
+        patch("add $full", 400, op => 'add', path => $full, value => $value);
+        return;
+    }
+    patch("add $full", 200, op => 'add', path => $full, value => $value);
+    my $get = sub { container($stack->must('scim', 'GET',
+        "$path?attributes=" . TestScim::escape($full)), $schema)
+        ->{ $attribute->{name} } };
+    if ($attribute->{returned} eq 'never') {
+        is($get->(), undef, '... is never shown');
+        return;
+    }
+    is(literal($get->()), literal($value), '... is there');
+    for my $leaf (grep { $_->[1]{name} eq $attribute->{name} }
+        leaves($schema))
+    {
+        my $is = $leaf->[2] ? $one->{ $leaf->[2]{name} } : $one;
+        next unless defined $is;
+        ok(find("$schema->{id}:$leaf->[0] eq " . literal($is)),
+            '... is found by its value');
+    }
+    if ($attribute->{mutability} eq 'immutable') {
+        patch("replace $full", 400, op => 'replace', path => $full,
+            value => value_of($attribute));
+        return;
+    }
+    if ($attribute->{required}) {
+        patch("remove $full", 400, op => 'remove', path => $full);
+        return;
+    }
+    my $other = $attribute->{subAttributes} ? { map { ($_ => ref $single->{$_}
+        || $single->{$_} !~ /^value/ ? $single->{$_} : "other $n") }
+        keys %$single } : $attribute->{type} eq 'boolean' ? JSON::PP::false
+        : value_of($attribute);
+    $other = [$other] if $attribute->{multiValued};
+    patch("replace $full", 200, op => 'replace', path => $full,
+        value => $other);
+    is(literal($get->()), literal($other), '... is replaced');
+    if ($attribute->{name} eq 'active') { # nobody comes back by a gap
+        patch("remove $full", 400, op => 'remove', path => $full);
+        return;
+    }
+    patch("remove $full", 200, op => 'remove', path => $full);
+    is($get->(), undef, '... is gone');
+    patch("add $full", 200, op => 'add', path => $full, value => $value);
+}
+
+
+sub check_read {
+    my ($schema, $name, $attribute, $sub) = @_;
+    my $full = "$schema->{id}:$name";
+    my $leaf = $sub // $attribute;
+    if ($attribute->{returned} eq 'never') {
+        find("$full pr", 400);
+        return;
+    }
+    my $there = container($stack->must('scim', 'GET', $path), $schema)
+        ->{ $attribute->{name} };
+    $there = $there && $sub ? ref $there eq 'ARRAY'
+        ? $there->[0]{ $sub->{name} } : $there->{ $sub->{name} } : $there;
+    is(find("$full pr"), defined $there ? 1 : 0, '... finds by presence');
+    my $order = $stack->answers("sortBy $full", 200, 'GET',
+        "$endpoint?count=200&sortOrder=descending&sortBy="
+        . TestScim::escape($full));
+    is(scalar @{ $order->{json}{Resources} }, 3, '... has all');
+    my $shown = $stack->must('scim', 'GET', "$path?attributes="
+        . TestScim::escape($full));
+    my %keys = map { $_ => 1 } keys %$shown;
+    delete @keys{ qw(schemas id), $required{ $schema->{id} }
+        ? $attribute->{name} : $schema->{id} };
+    is(join(' ', sort keys %keys), '', '... alone is shown');
+    return if $attribute->{returned} eq 'always';
+    my $hidden = container($stack->must('scim', 'GET',
+        "$path?excludedAttributes=" . TestScim::escape($full)), $schema)
+        ->{ $attribute->{name} };
+    $hidden = $sub && $hidden ? ref $hidden eq 'ARRAY'
+        ? $hidden->[0]{ $sub->{name} } : $hidden->{ $sub->{name} } : $hidden;
+    is($hidden, undef, '... or left out');
+}
+
+
+my %schema = map { $_->{id} => $_ } @{ $stack->must('scim', 'GET', '/Schemas')
+    ->{Resources} };
+for my $type (@{ $stack->must('scim', 'GET', '/ResourceTypes')->{Resources} })
+{
+    $endpoint = $type->{endpoint};
+    %required = ($type->{schema} => 1);
+    my ($name) = $endpoint =~ /Users/ ? 'userName' : 'displayName';
+    my @made = map { $stack->must('scim', 'POST', $endpoint, { schemas =>
+        [ $type->{schema} ], $name => "made $_" })->{id} } 1 .. 3;
+    $id = $made[0];
+    $path = "$endpoint/$id";
+    for my $urn ($type->{schema}, map { $_->{schema} }
+        @{ $type->{schemaExtensions} // [] })
+    {
+        my $schema = $schema{$urn};
+        ok($schema, "$type->{name}: $urn is there") or next;
+        is(join(' ', map { my $leaf = $_->[2] // $_->[1]; map { defined
+            $leaf->{$_} ? () : "$leaf->{name}: $_" } qw(type multiValued
+            required caseExact mutability returned uniqueness) }
+            leaves($schema)), '', '... each attribute says what it is');
+        for my $attribute (@{ $schema->{attributes} }) {
+            next if $attribute->{name} eq 'members'
+                || $attribute->{mutability} eq 'writeOnly';
+            check_write($schema, $attribute);
+        }
+        check_read($schema, @$_) for grep { $_->[1]{mutability} ne 'writeOnly'
+            && !($_->[2] && $_->[2]{type} eq 'complex') } leaves($schema);
+    }
+    is(scalar(grep { $_->{schema} eq $badge }
+        @{ $type->{schemaExtensions} // [] }), $endpoint =~ /Users/ ? 1 : 0,
+        "$type->{name}: the extension of one's own");
+    for my $common (qw(id externalId schemas meta.created meta.lastModified
+        meta.resourceType meta.location meta.version))
+    {
+        $stack->must('scim', 'PATCH', $path, TestScim::patch_body({
+            op => 'add', path => 'externalId', value => 'e' }))
+            if $common eq 'externalId';
+        is(find("$common pr"), 1, '... finds by presence');
+        next if $common eq 'schemas';
+        $stack->answers("sortBy $common", 200, 'GET',
+            "$endpoint?sortBy=$common");
+    }
+}
+my $answer = $stack->answers('a search at the root for an own attribute', 200,
+    'GET', '/?filter=' . TestScim::escape("$badge:level pr"));
+is($answer->{json}{totalResults}, 1, '... finds who has it');
+$stack->done;
