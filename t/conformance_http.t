@@ -9,7 +9,8 @@ use JSON::PP;
 use Test::More;
 use TestScim;
 
-my $stack = TestScim->start(http => 'gzip on; gzip_types *; '
+my $stack = TestScim->start(http => 'gzip on; gzip_types '
+    . 'application/scim+json application/json; '
     . 'gzip_min_length 1; gzip_proxied any;');
 my $json = JSON::PP->new->canonical->utf8;
 my $user_schema = TestScim::core_schema('User');
