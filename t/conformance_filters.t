@@ -121,10 +121,23 @@ my $created = $stack->must('scim', 'GET', "/Users/$ann")->{meta}{created};
 finds("meta.created eq \"$created\"", 'ann');
 (my $shifted = $created) =~ s/Z$/+00:00/;
 finds("meta.created eq \"$shifted\"", 'ann');
+($shifted = $created) =~ s/T(\d\d)/sprintf 'T%02d', ($1 + 2) % 24/e;
+$shifted =~ s/Z$/+02:00/;
+finds("meta.created eq \"$shifted\"", 'ann') if $created !~ /T2[23]/;
 finds("groups.value eq \"$group\"", 'Bob ann');
 finds("groups[value eq \"$group\"] and active eq true", 'ann');
 finds("userName eq \"d\x{c9}E \\\"q\\\" \\\\ \x{1f600}\"", 'dee');
 finds('userName co "\u00e9e"', 'dee');
+my $sz = make("Stra\x{df}e", name => { familyName => "\x{130}zmir" },
+    nickName => "\x{fb01}sh");
+$name_of{$sz} = 'sz';
+finds($_, 'sz') for 'userName eq "STRASSE"', 'userName co "ASSE"',
+    'userName sw "strass"', 'userName ew "\u00dfE"',
+    "name.familyName eq \"i\x{307}zmir\"", "name.familyName sw \"\x{130}\"",
+    'nickName eq "FISH"', "userName eq \"STRA\x{1e9e}E\"";
+$stack->answers('the same name in other letters', 409, ['uniqueness'], 'POST',
+    '/Users', { schemas => [$user_schema], userName => 'STRASSE' });
+$stack->must('scim', 'DELETE', "/Users/$sz");
 is(names('filter=' . TestScim::escape("members.value eq \"$ann\""),
     '/Groups'), $group, '... finds the group');
 is(names('filter=' . TestScim::escape("members[value eq \"$cid\"]"),

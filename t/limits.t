@@ -89,6 +89,16 @@ is(join(' ', map { status($_) } @sockets), '503 503 503 503',
     '... and who waited was told');
 kill 'CONT', $redis;
 
+# more requests than a rate allows: nginx refuses, as SCIM
+$edge = $stack->second_nginx(sub {
+    s/http \{/$&\nlimit_req_zone \$binary_remote_addr zone=rate:1m rate=1r\/m;
+limit_req_status 429;/;
+    s/scim http:[^;]*;/$& limit_req zone=rate;/ });
+is($edge->scim('GET', "/Users/$ann")->{status}, 200, 'one is allowed');
+like($edge->answers('one too many', 429, 'GET', "/Users/$ann")
+    ->{headers}{'retry-after'}, qr/^\d+$/, '... and told when to come again');
+is($edge->quit_nginx, 0, '... by an nginx that ends cleanly');
+
 # ended at once: nothing is left in a bad state
 $edge = $stack->second_nginx(sub { });
 kill 'STOP', $redis;

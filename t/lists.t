@@ -73,6 +73,12 @@ is(names('sortBy=name.familyName'), 'Bob cid ann dee',
 is(names('sortBy=name.familyName&sortOrder=descending'), 'dee ann cid Bob',
     '... and first');
 is(names('sortBy=emails'), 'ann Bob cid dee', '... by the primary one');
+my $eva = make('eva', emails => [ { value => 'zz@x' }, { value => 'aa@x',
+    primary => $true } ]);
+is(names('sortBy=emails'), 'eva ann Bob cid dee', '... not by the first');
+is(names('sortBy=emails&sortOrder=descending&count=3'), 'cid dee Bob',
+    '... backwards, who has none first');
+$stack->must('scim', 'DELETE', "/Users/$eva");
 is(names("sortBy=$enterprise:department&count=1"), 'ann',
     '... by an extension');
 is(names('sortBy=userName&startIndex=2&count=2'), 'Bob cid', '... in pages');
