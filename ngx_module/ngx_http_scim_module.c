@@ -84,6 +84,13 @@ static ngx_command_t  ngx_http_scim_commands[] = {
       offsetof(ngx_http_scim_main_conf_t, scan_limit),
       &ngx_http_scim_scan_bounds },
 
+    { ngx_string("scim_async"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_scim_main_conf_t, async),
+      NULL },
+
     { ngx_string("scim_schemas"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_str_slot,
@@ -274,6 +281,7 @@ ngx_http_scim_create_main_conf(ngx_conf_t *cf)
     smcf->backlog_limit = NGX_CONF_UNSET;
     smcf->body_limit = NGX_CONF_UNSET_SIZE;
     smcf->scan_limit = NGX_CONF_UNSET_UINT;
+    smcf->async = NGX_CONF_UNSET;
 
     return smcf;
 }
@@ -290,6 +298,7 @@ ngx_http_scim_init_main_conf(ngx_conf_t *cf, void *conf)
     ngx_conf_init_value(smcf->backlog_limit, 5000000);
     ngx_conf_init_size_value(smcf->body_limit, 1024 * 1024);
     ngx_conf_init_uint_value(smcf->scan_limit, 100000);
+    ngx_conf_init_value(smcf->async, 1);
 
     if (smcf->redis_timeout == 0) {
         return "scim_redis_timeout must not be 0";
@@ -351,6 +360,8 @@ ngx_http_scim_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     service->page_size_max = NGX_HTTP_SCIM_PAGE_SIZE_MAX;
     service->scan_max = smcf->scan_limit;
     service->app_policy = smcf->policy;
+    service->async = smcf->async;
+    service->wait_max = (smcf->redis_timeout + 999) / 1000;
 
     return NGX_CONF_OK;
 }

@@ -32,6 +32,7 @@ typedef struct {
     ngx_int_t             backlog_limit;   /* events; 0 = none */
     size_t                body_limit;
     ngx_uint_t            scan_limit;      /* documents of one query */
+    ngx_flag_t            async;           /* Prefer: respond-async is heard */
     ngx_str_t             schemas_dir;     /* of additional schemas, or empty */
     scim_schemas_t       *schemas;         /* NULL: scim_redis is not set */
     scim_app_policy_t     policy;

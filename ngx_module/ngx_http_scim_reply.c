@@ -83,6 +83,11 @@ ngx_http_scim_add_headers(ngx_http_scim_ctx_t *ctx,
 
     if (ngx_http_scim_add_text(ctx, "Location", response->location) != NGX_OK
         || ngx_http_scim_add_text(ctx, "Allow", response->allow) != NGX_OK
+        || ngx_http_scim_add_text(ctx, "Set-Txn", response->transaction)
+           != NGX_OK
+        || ngx_http_scim_add_text(ctx, "Preference-Applied",
+               response->preference)
+           != NGX_OK
         || ngx_http_scim_add_text(ctx, "Retry-After", (char *) number)
            != NGX_OK
         || ngx_http_scim_add_text(ctx, "WWW-Authenticate",

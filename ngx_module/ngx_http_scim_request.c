@@ -126,6 +126,30 @@ ngx_http_scim_header(ngx_table_elt_t *h)
 #endif
 
 
+/* A header that nginx keeps no pointer to; of several the first one. */
+static scim_text_t
+ngx_http_scim_other_header(ngx_http_request_t *r, ngx_str_t *name)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].key.len == name->len
+                && ngx_strncasecmp(h[i].key.data, name->data, name->len) == 0)
+            {
+                return ngx_http_scim_text(&h[i].value);
+            }
+        }
+    }
+
+    return ngx_http_scim_header(NULL);
+}
+
+
 /* A slash that was written as %2F belongs to an id; no id of ours has one. */
 static ngx_int_t
 ngx_http_scim_hidden_slash(ngx_str_t *uri)
@@ -151,6 +175,8 @@ ngx_http_scim_route(ngx_http_scim_ctx_t *ctx)
     ngx_str_t            path, *prefix;
     scim_request_t      *scim = &ctx->scim;
     ngx_http_request_t  *r = ctx->request;
+
+    static ngx_str_t     prefer = ngx_string("Prefer");
 
     /* the one decoded and merged path, the same that chose the location */
     path = r->uri;
@@ -178,6 +204,7 @@ ngx_http_scim_route(ngx_http_scim_ctx_t *ctx)
     scim->accept = ngx_http_scim_header(ngx_http_scim_accept(r));
     scim->if_match = ngx_http_scim_header(r->headers_in.if_match);
     scim->if_none_match = ngx_http_scim_header(r->headers_in.if_none_match);
+    scim->prefer = ngx_http_scim_other_header(r, &prefer);
     scim->principal = &ctx->principal;
     scim->transaction = ngx_http_scim_text(&ctx->transaction);
 

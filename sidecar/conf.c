@@ -37,6 +37,7 @@ conf_init(conf_t *conf)
     snprintf(text, sizeof(text), "%s-1", host);
     conf->name = strdup(text);
     conf->join_base_url = strdup("");
+    conf->scim_schemas = strdup("");
     conf->events_max = 1024;
     conf->audit_days = 400;
     conf->audit_entries = 1000000;
@@ -53,6 +54,7 @@ conf_free(conf_t *conf)
     free(conf->state_dir);
     free(conf->name);
     free(conf->join_base_url);
+    free(conf->scim_schemas);
     free((char *) conf->connectors.ca_file);
     free((char *) conf->connectors.policy.secret_env);
     free((char *) conf->connectors.policy.secret_files);
@@ -130,6 +132,7 @@ set_any_text(conf_t *conf, const char *key, const char *value)
         { "state_dir", &conf->state_dir },
         { "name", &conf->name },
         { "join_base_url", &conf->join_base_url },
+        { "scim_schemas", &conf->scim_schemas },
         { "ca_file", (char **) &conf->connectors.ca_file },
         { "secret_env", (char **) &conf->connectors.policy.secret_env },
         { "secret_files", (char **) &conf->connectors.policy.secret_files }

@@ -12,6 +12,7 @@ typedef struct {
     char             *state_dir;     /* where the known data set is noted */
     char             *name;          /* consumer name; stable over restarts */
     char             *join_base_url; /* for ${join.url}; "" = none */
+    char             *scim_schemas;  /* folder, as nginx has it; "" = none */
     connectors_conf_t connectors;
     unsigned          events_max;    /* events worked on at once */
     unsigned          audit_days;    /* entries of the audit are kept */

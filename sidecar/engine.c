@@ -438,7 +438,7 @@ stop_now(loop_t *loop, void *data)
 
 
 engine_t *
-engine_new(loop_t *loop, const conf_t *conf)
+engine_new(loop_t *loop, const conf_t *conf, const scim_schemas_t *schemas)
 {
     engine_t *engine = calloc(1, sizeof(*engine));
 
@@ -447,6 +447,7 @@ engine_new(loop_t *loop, const conf_t *conf)
     }
     engine->loop = loop;
     engine->conf = conf;
+    engine->schemas = schemas;
     engine->address.address = conf->redis;
     engine->address.user = conf->redis_user;
     engine->address.password = conf->redis_password;

@@ -7,6 +7,7 @@
 #include "conf.h"
 #include "connector.h"
 #include "redis_client.h"
+#include "scim_schema.h"
 #include "scim_key.h"
 
 /*
@@ -14,6 +15,7 @@
  *
  *   stream.c    events -> team jobs, user_sync, mark; acknowledges
  *   team_job.c  a changed group -> team_sync, users_sync, people_sync
+ *   async_job.c accepted requests -> the edge's operations -> async_finish
  *   plan_job.c  a dirty user -> facts -> planner -> plan_commit
  *   dispatch.c  tasks -> connector -> task_finish
  *   check_job.c checks -> the app's list beside the grants -> report
@@ -51,6 +53,7 @@ struct engine_s {
     connectors_t   *connectors;
     app_cache_t    *apps;
     stream_t       *stream;
+    const scim_schemas_t *schemas; /* of accepted requests */
     dispatch_t     *dispatch;
     loop_timer_t   *period_timer;
     loop_timer_t   *stop_timer;
@@ -65,7 +68,9 @@ struct engine_s {
     check_job_t    *checks;   /* under way */
 };
 
-engine_t *engine_new(loop_t *loop, const conf_t *conf);
+/* `conf` and `schemas` outlive it. */
+engine_t *engine_new(loop_t *loop, const conf_t *conf,
+    const scim_schemas_t *schemas);
 void engine_free(engine_t *engine);
 
 /* First call: finish what runs, then stop the loop.  Second: stop now. */
@@ -96,6 +101,12 @@ typedef void (*team_job_done_pt)(void *data, bool ok);
 void team_job_start(engine_t *engine, unsigned shard, const char *workspace,
     const char *group, const char *cause, const json_t *members, bool whole,
     team_job_done_pt done, void *data);
+
+/* ---- async_job.c ---- */
+typedef void (*async_job_done_pt)(void *data, bool ok);
+/* Executes an accepted request and writes down what came of it. */
+void async_job_start(engine_t *engine, unsigned shard, const char *workspace,
+    const char *id, async_job_done_pt done, void *data);
 
 /* ---- plan_job.c ---- */
 /* Plans one user whose dirty mark is leased to us until `lease`. */

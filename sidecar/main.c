@@ -11,6 +11,7 @@
 
 #include "engine.h"
 #include "log.h"
+#include "schemas.h"
 
 /* exit status: 0 stopped, 1 failed while running, 2 wrong settings */
 
@@ -133,6 +134,7 @@ main(int argc, char **argv)
     conf_t                   conf;
     loop_t                  *loop;
     engine_t                *engine = NULL;
+    scim_schemas_t          *schemas;
     arguments_t              arguments = { 0 };
     static const struct argp parser = { options, parse_option, NULL,
                                         documentation, NULL, NULL, NULL };
@@ -142,13 +144,17 @@ main(int argc, char **argv)
     {
         return 2;
     }
+    schemas = schemas_read(conf.scim_schemas);
+    if (schemas == NULL) {
+        return 2;
+    }
     prctl(PR_SET_DUMPABLE, 0); /* secrets stay out of core files */
     srandom((unsigned) (loop_wall() ^ getpid()));
     signals = catch_signals();
     curl_global_init(CURL_GLOBAL_DEFAULT);
     loop = loop_new();
     if (loop && signals >= 0) {
-        engine = engine_new(loop, &conf);
+        engine = engine_new(loop, &conf, schemas);
     }
     if (engine && loop_watch(loop, signals, LOOP_READ, on_signal, engine)) {
         status = loop_run(loop);
@@ -157,6 +163,7 @@ main(int argc, char **argv)
     }
     engine_free(engine);
     loop_free(loop);
+    scim_schemas_free(schemas);
     conf_free(&conf);
     curl_global_cleanup();
     log_info("stopped");

@@ -6,12 +6,11 @@
 #include <string.h>
 
 #include "loop.h"
+#include "redis_reply.h"
 #include "scim_embedded.h"
 #include "scim_json.h"
 #include "scim_key.h"
 #include "scim_uuid.h"
-
-#define NESTING_MAX 8
 
 
 static bool
@@ -225,59 +224,6 @@ scimctl_dataset_create(scimctl_t *ctl, unsigned shard_count)
 
 /* ---- one operation ---- */
 
-static void
-free_reply(scim_reply_t *reply)
-{
-    for (size_t i = 0; i < reply->elements; i++) {
-        free_reply((scim_reply_t *) &reply->element[i]);
-    }
-    free((void *) reply->element);
-}
-
-
-static bool
-convert(const redisReply *from, scim_reply_t *to, int depth)
-{
-    scim_reply_t *elements;
-
-    memset(to, 0, sizeof(*to));
-    switch (from->type) {
-    case REDIS_REPLY_NIL:
-        to->type = SCIM_REPLY_NIL;
-        return true;
-    case REDIS_REPLY_INTEGER:
-        to->type = SCIM_REPLY_INTEGER;
-        to->integer = from->integer;
-        return true;
-    case REDIS_REPLY_STRING:
-    case REDIS_REPLY_STATUS:
-    case REDIS_REPLY_ERROR:
-        to->type = from->type == REDIS_REPLY_ERROR ? SCIM_REPLY_ERROR
-                                                   : SCIM_REPLY_STRING;
-        to->text = from->str;
-        to->len = (size_t) from->len;
-        return true;
-    case REDIS_REPLY_ARRAY:
-        break;
-    default:
-        return false;
-    }
-    to->type = SCIM_REPLY_ARRAY;
-    elements = calloc(from->elements + 1, sizeof(*elements));
-    to->element = elements;
-    if (elements == NULL || depth == NESTING_MAX) {
-        return false;
-    }
-    for (size_t i = 0; i < from->elements; i++) {
-        to->elements = i + 1;
-        if (!convert(from->element[i], &elements[i], depth + 1)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-
 /* Sends one command, and hands its reply over. */
 static bool
 exchange(scimctl_t *ctl, scim_operation_t *operation, scim_command_t *command,
@@ -291,13 +237,13 @@ exchange(scimctl_t *ctl, scim_operation_t *operation, scim_command_t *command,
     if (reply == NULL) {
         return complain(ctl, "Redis");
     }
-    ok = convert(reply, &converted, 0);
+    ok = redis_reply_convert(reply, &converted);
     if (ok) {
         *step = scim_operation_reply(operation, command, &converted);
     } else {
         fprintf(stderr, "scimctl: unexpected answer of Redis\n");
     }
-    free_reply(&converted);
+    redis_reply_clear(&converted);
     freeReplyObject(reply);
     return ok;
 }

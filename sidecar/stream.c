@@ -315,6 +315,22 @@ on_group(event_t *event, const char *op, const json_t *data)
 
 
 static void
+on_async_job(void *data, bool ok)
+{
+    event_step_done(data, ok);
+}
+
+
+static void
+execute(event_t *event)
+{
+    event->steps++;
+    async_job_start(event->stream->engine, event->shard, event->workspace,
+        event->id, on_async_job, event);
+}
+
+
+static void
 on_share(event_t *event, const char *op, const json_t *data)
 {
     const char *subject =
@@ -363,6 +379,10 @@ act(event_t *event, const char *op, const json_t *data)
         checks_look(event->stream->engine, event->shard);
         engine_wake_due(event->stream->engine, event->shard, 0);
         engine_wake_dirty(event->stream->engine, event->shard, 0);
+    } else if (strcmp(op, "async.requested") == 0) {
+        execute(event);
+    } else if (strcmp(op, "async.completed") == 0) {
+        /* for those who are told of it */
     } else if (strcmp(op, "task.retry") == 0) {
         engine_wake_due(event->stream->engine, event->shard, 0);
         engine_wake_dirty(event->stream->engine, event->shard, 0);
@@ -497,7 +517,9 @@ take_event(stream_t *stream, unsigned shard, const redisReply *entry)
     snprintf(event->id, sizeof(event->id), "%s", field(fields, "id"));
     snprintf(event->kind, sizeof(event->kind), "%s", field(fields, "type"));
     data = scim_json_read(text, strlen(text), &scim_json_stored_limits, NULL);
-    if (*op && event->id[0] && json_is_object(data)
+    /* a create that failed made nothing that had an id */
+    if (*op && (event->id[0] || strcmp(op, "async.completed") == 0)
+        && json_is_object(data)
         && scim_workspace_valid(event->workspace, strlen(event->workspace)))
     {
         describe_cause(event, fields, op, data);

@@ -64,11 +64,12 @@ local function begin(keys, args)
     }
 end
 
+-- Answers the entry's id.
 local function append_event(c, op, kind, id, version, actor, txn, data)
-    call('XADD', c.shard .. 'events', '*', 'ws', c.workspace, 'op', op,
+    call('HINCRBY', c.shard .. 'dataset', 'appended', 1)
+    return call('XADD', c.shard .. 'events', '*', 'ws', c.workspace, 'op', op,
         'type', kind, 'id', id, 'v', version, 'ts', number_text(c.now),
         'actor', actor, 'txn', txn, 'data', data == '' and '{}' or data)
-    call('HINCRBY', c.shard .. 'dataset', 'appended', 1)
 end
 
 -- Calls `command key ... list` in pieces that unpack() can take; the answers

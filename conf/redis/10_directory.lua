@@ -61,6 +61,7 @@ local function read_commit(args)
     r.mode = args[at]
     r.add, at = read_list(args, at + 1)
     r.remove, at = read_list(args, at)
+    r.execution = args[at] or ''
     r.deleted = string.sub(r.op, -8) == '.deleted'
     return r
 end
@@ -458,12 +459,32 @@ local function write(c, r, head, key)
         number_text(c.now), '1' }
 end
 
+local function async_key(c, id)
+    return c.prefix .. 'async:' .. id
+end
+
+-- A request that a sidecar executes has its effect once: when it had it
+-- already, that is the answer.
+local function had_effect(c, r)
+    local known = call('HMGET', async_key(c, r.execution), 'state',
+        'effectId')
+    return known[1] ~= 'queued' or known[2]
+end
+
+local function note_effect(c, r, version)
+    call('HSET', async_key(c, r.execution), 'effectId', r.id,
+        'effectVersion', version)
+end
+
 local function commit(keys, args, may_grow)
     local c, failed = begin(keys, args)
     if not c then
         return failed
     end
     local r = read_commit(args)
+    if r.execution ~= '' and had_effect(c, r) then
+        return { 'DONE' }
+    end
     local key = c.prefix .. r.kind .. ':' .. r.id
     local head = call('GETRANGE', key, 0, HEADER - 1)
     head = #head == HEADER and head or nil
@@ -471,10 +492,12 @@ local function commit(keys, args, may_grow)
     if failed then
         return failed
     end
-    if r.deleted then
-        return delete(c, r, head, key)
+    local answer = r.deleted and delete(c, r, head, key)
+        or write(c, r, head, key)
+    if r.execution ~= '' and answer[5] == '1' then
+        note_effect(c, r, answer[2])
     end
-    return write(c, r, head, key)
+    return answer
 end
 
 register('commit', function(keys, args)

@@ -134,7 +134,7 @@ make_request(scim_bulk_t *bulk, scim_bulk_part_t *part)
     request->method = item->method;
     request->path = path_of(bulk, item);
     request->query = request->body = request->if_none_match = none;
-    request->content_type = request->accept = none;
+    request->content_type = request->accept = request->prefer = none;
     request->odd_token = false; /* noted for the whole request */
     request->if_match = item->method == SCIM_METHOD_POST ? none
                                                          : item->version;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "scim_bulk.h"
+#include "scim_event.h"
 #include "scim_json.h"
 #include "scim_list.h"
 #include "scim_query.h"
@@ -53,6 +54,20 @@ append_source(const scim_operation_t *operation, const json_t *source,
 }
 
 
+/* RFC 9967: whether clients may ask for later answers; events one can get. */
+static void
+append_security_events(const scim_operation_t *operation, scim_buffer_t *out)
+{
+    scim_buffer_printf(out, ",\"securityEvents\":{\"asyncRequest\":\"%s\","
+        "\"eventUris\":[", operation->service->async ? "request" : "none");
+    for (size_t i = 0; operation->service->async && scim_event_uri(i); i++) {
+        scim_buffer_printf(out, "%s\"%s\"", i ? "," : "",
+            scim_event_uri(i));
+    }
+    scim_buffer_append_text(out, "]}");
+}
+
+
 static void
 append_config(const scim_operation_t *operation, scim_buffer_t *out)
 {
@@ -76,6 +91,7 @@ append_config(const scim_operation_t *operation, scim_buffer_t *out)
         SCIM_BULK_ITEM_MAX, operation->service->body_max,
         operation->service->page_size_max, operation->service->page_size,
         operation->service->page_size_max, SCIM_CURSOR_TIMEOUT);
+    append_security_events(operation, out);
     append_meta(operation, "ServiceProviderConfig", "/ServiceProviderConfig",
         NULL, out);
 }

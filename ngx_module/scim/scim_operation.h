@@ -90,6 +90,8 @@ typedef struct {
     unsigned              page_size_max; /* filter.maxResults */
     unsigned              scan_max;      /* documents one filter may read */
     scim_app_policy_t     app_policy;    /* what app definitions may name */
+    bool                  async;         /* `Prefer: respond-async` is heard */
+    unsigned              wait_max;      /* s that an answer takes at most */
 } scim_service_t;
 
 /* All text is borrowed and must outlive the operation. */
@@ -101,6 +103,7 @@ typedef struct {
     scim_text_t             accept;
     scim_text_t             if_match;
     scim_text_t             if_none_match;
+    scim_text_t             prefer;
     scim_text_t             body;
     bool                    odd_token; /* not "Bearer <token>": L-52 */
     const json_t           *json;  /* the body when it was read before */
@@ -109,6 +112,8 @@ typedef struct {
     bool                    circular; /* one of a circle of a Bulk request */
     const scim_principal_t *principal;
     scim_text_t             transaction; /* txn */
+    scim_text_t             execution;   /* id of the accepted request that is
+                                            executed now; empty = none */
     scim_text_t             dataset;     /* id the glue expects; may be empty */
     int64_t                 now;         /* ms, local clock */
     int64_t                 deadline;    /* ms on Redis' clock; 0 = none */
@@ -131,6 +136,8 @@ typedef struct {
     scim_buffer_t body;
     char          etag[32];      /* "" = none */
     char          location[512]; /* "" = none */
+    char          transaction[40]; /* Set-Txn, of an accepted request */
+    const char   *preference; /* that was applied; static text or NULL */
     const char   *allow;         /* static text or NULL */
     unsigned      retry_after;   /* seconds, 0 = none */
     bool          challenge;     /* send WWW-Authenticate: Bearer */

@@ -303,4 +303,8 @@ scim_resource_commit_command(scim_resource_t *resource, const char *verb)
     }
     add_indexes(resource, deleted);
     add_members(resource, deleted);
+    if (request->execution.len) {
+        scim_command_add(operation, request->execution.text,
+            request->execution.len);
+    }
 }

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "scim_async.h"
 #include "scim_bulk.h"
 #include "scim_discovery.h"
 #include "scim_fold.h"
@@ -47,6 +48,14 @@ static const scim_route_methods_t root_search_methods = {
 
 static const char discovery_allow[] = "GET, HEAD, OPTIONS";
 static const char bulk_allow[] = "POST, OPTIONS";
+
+
+/* Whose writes may be done later: RFC 9967 with RFC 7240. */
+static bool
+may_be_async(const scim_route_methods_t *methods)
+{
+    return methods == &endpoint_methods || methods == &one_methods;
+}
 
 
 static scim_route_step_t
@@ -288,6 +297,11 @@ route_methods(const scim_service_t *service, const scim_request_t *request,
     if (operation) {
         return operation;
     }
+    if (may_be_async(methods) && scim_async_wanted(service, request)
+        && (id.len == 0 || scim_uuid_valid(id.text, id.len)))
+    {
+        return scim_async_accept_new(service, request, type, id);
+    }
     operation = scim_resource_new(service, request, type, id);
     if (operation) {
         note_forms(request, &operation->lenient);
@@ -378,6 +392,19 @@ route_bulk(const scim_service_t *service, const scim_request_t *request)
 
 
 static scim_operation_t *
+route_async(const scim_service_t *service, const scim_request_t *request,
+    scim_text_t id)
+{
+    if (request->method != SCIM_METHOD_GET
+        && request->method != SCIM_METHOD_HEAD)
+    {
+        return other_method(service, request, discovery_allow);
+    }
+    return scim_async_get_new(service, request, id);
+}
+
+
+static scim_operation_t *
 not_here(const scim_service_t *service, const scim_request_t *request)
 {
     return refuse(service, request, 404, "there is nothing at this path");
@@ -424,6 +451,9 @@ scim_operation_new(const scim_service_t *service,
     }
     if (is(first, "Me") && second.len == 0) {
         return route_me(service, request);
+    }
+    if (is(first, SCIM_ASYNC_ENDPOINT + 1) && second.len) {
+        return route_async(service, request, second);
     }
     if (is(first, "Bulk") && second.len == 0) {
         return route_bulk(service, request);

@@ -101,6 +101,12 @@ scim_schemas_t *scim_schemas_new(const scim_schema_file_t *files, size_t count,
     scim_error_t *error);
 void scim_schemas_free(scim_schemas_t *schemas);
 
+/*
+ * 16 hex digits: equal where the schemas and resource types are that a
+ * deployment added to ours.
+ */
+const char *scim_schemas_digest(const scim_schemas_t *schemas);
+
 /* The files of conf/schemas, embedded at build time (generated). */
 extern const scim_schema_file_t scim_embedded_schemas[];
 extern const size_t             scim_embedded_schema_count;

@@ -11,6 +11,10 @@ struct scim_schemas_s {
     size_t                type_count;
     json_t               *files;   /* array: owns every source */
     json_t               *origins; /* array: the file's name of each */
+    char                  digest[20];
 };
+
+/* Before anything is made of the files; false when memory is gone. */
+bool scim_schemas_make_digest(scim_schemas_t *schemas);
 
 #endif

@@ -661,7 +661,9 @@ scim_schemas_new(const scim_schema_file_t *files, size_t count,
         resources = json_array_size(schemas->files);
         schemas->schemas = calloc(resources + 1, sizeof(*schemas->schemas));
         schemas->types = calloc(resources + 1, sizeof(*schemas->types));
-        if (schemas->schemas && schemas->types && read_all(schemas, error)) {
+        if (schemas->schemas && schemas->types
+            && scim_schemas_make_digest(schemas) && read_all(schemas, error))
+        {
             return schemas;
         }
     }
