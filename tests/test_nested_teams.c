@@ -202,7 +202,7 @@ a_large_group_is_followed_in_pages(void **state)
     } while (after[0]);
     assert_int_equal(team_size(a), 1000);
     assert_int_equal(team_size(b), 1000);
-    assert_in_range(pages, 6, 12);
+    assert_in_range(pages, 10, 20);
     assert_int_equal(redis_harness_number(&harness,
         "ZCARD scim:{007}:dirty"), 1000);
     assert_int_equal(redis_harness_number(&harness,

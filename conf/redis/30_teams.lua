@@ -1,5 +1,5 @@
 -- Teams follow groups; whose access must be looked at again.
-local STEPS_MAX = 1000 -- of one call that makes teams follow
+local STEPS_MAX = 600 -- of one call that makes teams follow
 local PEOPLE_MAX = 200 -- members that it reads at once
 
 local function user_key(c, id)
