@@ -5,6 +5,8 @@
 -- attribute <name>, `members` of the group <name>, and `groups`, those that
 -- have <name> as a member.  Whatever the set, its members end in an id.
 
+do -- a scope of its own: a chunk holds 200 local names at most
+
 local ID = 36
 
 local function id_of(member)
@@ -228,3 +230,5 @@ register('list_read', function(keys, args)
     end
     return push_entries(c, args[4], ids, args[5], { 'OK', #ids, 0 })
 end, { 'no-writes' })
+
+end

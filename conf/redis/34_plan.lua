@@ -1,5 +1,7 @@
 -- What the planner decided, written if every fact is still what it was.
 
+do -- a scope of its own: a chunk holds 200 local names at most
+
 local CHANGE_FIELDS = { 'app', 'state', 'role', 'accessRole', 'sources',
     'email', 'userName', 'lostAt', 'before', 'replan', 'kept', 'guard',
     'action', 'task', 'kind', 'unknown', 'why', 'share' }
@@ -118,3 +120,5 @@ register('plan_commit', function(keys, args)
     end
     return { 'OK', c.woken and '1' or '0', unpack(c.opened or {}) }
 end, { 'allow-oom' })
+
+end

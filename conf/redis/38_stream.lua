@@ -1,5 +1,7 @@
 -- The event stream: acknowledging and trimming.
 
+do -- a scope of its own: a chunk holds 200 local names at most
+
 -- ack <n> id...: the effect of these events is committed.
 register('ack', function(keys, args)
     local c, failed = begin(keys, args)
@@ -53,3 +55,5 @@ register('trim', function(keys, args)
     end
     return { 'OK', oldest and call('XTRIM', keys[1], 'MINID', oldest) or 0 }
 end, { 'allow-oom' })
+
+end

@@ -2,6 +2,8 @@
 -- comparing is done elsewhere; here are the queue of checks, the facts, the
 -- stored report, and the one step that makes a finding right.
 
+do -- a scope of its own: a chunk holds 200 local names at most
+
 do -- names of this file alone: Lua allows 200 at the top level
 
 local CHECK_KEPT = 30 * 86400 -- seconds that a report can be looked at
@@ -455,5 +457,7 @@ register('check_apply', function(keys, args)
         '')
     return out
 end, {})
+
+end
 
 end
