@@ -11,6 +11,25 @@
 #define CONNECT_TIMEOUT_MAX_MS 5000
 #define HEADERS_MAX 65536
 #define KEEP_ALIVE_SECONDS 60L
+/* an answer that drips in is given up before the time limit */
+#define SLOW_AFTER_MS 5000
+#define SLOW_BYTES_PER_SECOND 16
+
+
+static bool
+is_too_slow(http_call_t *call, size_t len)
+{
+    int64_t now = loop_monotonic(), ms;
+
+    if (call->answered_at == 0) {
+        call->answered_at = now;
+    }
+    call->answered_len += len;
+    ms = now - call->answered_at;
+    call->too_slow = ms > SLOW_AFTER_MS && (int64_t) call->answered_len * 1000
+        < ms * SLOW_BYTES_PER_SECOND;
+    return call->too_slow;
+}
 
 
 static size_t
@@ -18,6 +37,9 @@ on_body(char *bytes, size_t size, size_t count, void *data)
 {
     http_call_t *call = data;
 
+    if (is_too_slow(call, size * count)) {
+        return 0;
+    }
     if (!scim_buffer_append(&call->answer, bytes, size * count)) {
         call->too_big = true;
         return 0;
@@ -103,6 +125,9 @@ on_header(char *bytes, size_t size, size_t count, void *data)
     http_call_t *call = data;
 
     call->headers_len += len;
+    if (is_too_slow(call, len)) {
+        return 0;
+    }
     if (call->headers_len > HEADERS_MAX) {
         call->too_big = true;
         return 0;
@@ -110,10 +135,12 @@ on_header(char *bytes, size_t size, size_t count, void *data)
     if (len >= 5 && memcmp(bytes, "HTTP/", 5) == 0) {
         /* an interim answer's headers are not the answer's */
         call->retry_after[0] = call->date[0] = '\0';
+        call->limit = (rate_limit_t) RATE_LIMIT_NONE;
     }
     read_link(call, bytes, len);
     keep_header(bytes, len, "retry-after:", call->retry_after);
     keep_header(bytes, len, "date:", call->date);
+    rate_limit_header(&call->limit, bytes, len, loop_wall());
     return len;
 }
 
@@ -316,6 +343,9 @@ problem_of(const http_call_t *call, CURLcode code)
     if (call->too_big) {
         return "the answer is too big";
     }
+    if (call->too_slow) {
+        return "the answer is too slow";
+    }
     if (code == CURLE_OPERATION_TIMEDOUT) {
         return "timed out";
     }
@@ -338,6 +368,7 @@ http_call_answer(http_call_t *call, CURLcode code, http_answer_t *answer)
     answer->more = call->more;
     answer->next = call->link_next;
     answer->retry_after_ms = -1;
+    rate_limit_advise(&call->limit, &answer->advice);
     if (call->retry_after[0]) {
         answer->retry_after_ms = retry_after_ms(call->retry_after,
             call->date[0] ? call->date : NULL, loop_wall());
@@ -419,6 +450,7 @@ http_call_new(const http_client_conf_t *conf, const http_request_t *request,
     call->done = done;
     call->data = data;
     call->timeout_ms = request->timeout_ms;
+    call->limit = (rate_limit_t) RATE_LIMIT_NONE;
     scim_buffer_init(&call->answer, request->answer_max);
     if (!copy_request(call, request)) {
         http_call_free(call);

@@ -28,6 +28,10 @@ struct http_call_s {
     unsigned           timeout_ms;
     bool               https, refused; /* refused: by the address guard */
     bool               too_big, more;
+    bool               too_slow;
+    int64_t            answered_at; /* loop time of the first byte, 0 = none */
+    size_t             answered_len;
+    rate_limit_t       limit;
     char               retry_after[HTTP_HEADER_KEPT], date[HTTP_HEADER_KEPT];
     char               link_next[HTTP_LINK_KEPT];
     char               problem[CURL_ERROR_SIZE];

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "loop.h"
+#include "rate_limit.h"
 #include "scim_app.h"
 
 /*
@@ -51,6 +52,7 @@ typedef struct {
     const char   *body;           /* never NULL */
     size_t        body_len;
     int64_t       retry_after_ms; /* -1 = none; retry_after.h */
+    rate_limit_advice_t advice;   /* what the app says of its limit */
     bool          more;           /* a Link header names a next page */
     const char   *next;           /* its URL; "" = none that is usable */
     const char   *problem;        /* why there is no complete answer */

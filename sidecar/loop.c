@@ -56,6 +56,13 @@ clock_ms(clockid_t clock)
 
 
 int64_t
+loop_monotonic(void)
+{
+    return clock_ms(CLOCK_MONOTONIC);
+}
+
+
+int64_t
 loop_wall(void)
 {
     return clock_ms(CLOCK_REALTIME);

@@ -43,6 +43,7 @@ bool loop_timer_armed(const loop_timer_t *timer);
 bool loop_defer(loop_t *loop, loop_call_pt call, void *data);
 
 int64_t loop_now(const loop_t *loop);    /* monotonic ms, of this tick */
+int64_t loop_monotonic(void);            /* the same clock, read now */
 int64_t loop_wall(void);                 /* ms since 1970 */
 
 int loop_run(loop_t *loop);              /* until loop_stop(); its status */
