@@ -136,6 +136,7 @@ on_token(void *data, const char *problem)
 
     call->token = NULL;
     if (problem) {
+        call->outcome.health = HEALTH_FAILED;
         connector_end(call, call->task->unknown ? OUTCOME_UNKNOWN
             : OUTCOME_RETRY, problem);
     } else {
@@ -213,6 +214,13 @@ connector_run(connectors_t *connectors, const connector_task_t *task,
     begin(call);
     call->starting = false;
     return true;
+}
+
+
+void
+connectors_forget_tokens(connectors_t *connectors)
+{
+    connector_tokens_forget(connectors->tokens);
 }
 
 

@@ -2,6 +2,7 @@
 #define SIDECAR_CONNECTOR_H
 
 #include "loop.h"
+#include "rate_limit.h"
 #include "scim_app.h"
 
 /*
@@ -39,8 +40,20 @@ typedef enum {
     OUTCOME_MANUAL   /* the connector has no such verb: a person does it */
 } outcome_kind_t;
 
+/* What the answer says about the app, whoever the person is. */
+typedef enum {
+    HEALTH_NONE,    /* nothing: no call was made */
+    HEALTH_OK,      /* it works */
+    HEALTH_FAILED,  /* away, broken, or refuses the credential */
+    HEALTH_DENIED,  /* refuses: because of the person, or the credential */
+    HEALTH_LIMITED  /* too many calls */
+} app_health_t;
+
 typedef struct {
     outcome_kind_t kind;
+    app_health_t   health;
+    unsigned       calls;       /* made for the task */
+    rate_limit_advice_t advice; /* the app's own limit, as last told */
     int64_t     retry_after_ms; /* < 0: the caller's own backoff decides */
     int         status;         /* HTTP status, 0 = none */
     const char *body;           /* first 1024 bytes of the answer, UTF-8 safe */
@@ -72,6 +85,9 @@ void connectors_free(connectors_t *connectors);
  */
 bool connector_run(connectors_t *connectors, const connector_task_t *task,
     connector_done_pt done, void *data);
+
+/* Access tokens are asked for anew when they are needed next. */
+void connectors_forget_tokens(connectors_t *connectors);
 
 unsigned connectors_running(const connectors_t *connectors);
 

@@ -105,6 +105,21 @@ connector_status(const scim_app_t *app, const http_answer_t *answer)
 }
 
 
+app_health_t
+connector_health(const http_answer_t *answer)
+{
+    int status = answer->status;
+
+    if (answer->result != HTTP_ANSWERED || status >= 500 || status == 401
+        || (status >= 300 && status < 400))
+    {
+        return HEALTH_FAILED;
+    }
+    return status == 429 ? HEALTH_LIMITED : status == 403 ? HEALTH_DENIED
+        : HEALTH_OK;
+}
+
+
 outcome_kind_t
 connector_classify(const http_answer_t *answer, char *reason,
     size_t reason_size)
@@ -120,10 +135,15 @@ connector_classify(const http_answer_t *answer, char *reason,
         snprintf(reason, reason_size, "the app asks to wait (%d)", status);
         return OUTCOME_RETRY;
     }
-    if (status == 401 || status == 403) {
+    if (status == 401) {
         snprintf(reason, reason_size,
             "the app refused the connector's credential (%d)", status);
-        return OUTCOME_DEAD;
+        return OUTCOME_RETRY;
+    }
+    if (status == 403) {
+        snprintf(reason, reason_size,
+            "the app does not let the connector do this (%d)", status);
+        return OUTCOME_RETRY;
     }
     if (status >= 400 && status < 500) {
         snprintf(reason, reason_size, "the app refused (%d)", status);

@@ -117,6 +117,9 @@ bool connector_token_refused(connectors_t *connectors, const scim_app_t *app,
 outcome_kind_t connector_classify(const http_answer_t *answer, char *reason,
     size_t reason_size);
 
+/* What an answer says about the app (connector_answer.c). */
+app_health_t connector_health(const http_answer_t *answer);
+
 /*
  * Keeps the first bytes of an answer as valid UTF-8, with the app's own
  * secret blanked out should the app have repeated it.

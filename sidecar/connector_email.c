@@ -148,11 +148,16 @@ on_sent(void *data, const http_answer_t *answer)
 
     call->http = NULL;
     call->outcome.status = answer->status;
+    call->outcome.calls++;
+    call->outcome.health = HEALTH_OK;
     if (answer->result == HTTP_ANSWERED) {
         connector_end(call, OUTCOME_DONE, "");
         return;
     }
     kind = classify(answer, call->reason, sizeof(call->reason));
+    if (kind != OUTCOME_DEAD) {
+        call->outcome.health = HEALTH_FAILED;
+    }
     if (kind == OUTCOME_RETRY && call->task->unknown) {
         kind = OUTCOME_UNKNOWN;
     }

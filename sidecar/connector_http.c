@@ -152,8 +152,12 @@ send_step(connector_call_t *call, connector_step_t step)
         verb_of(call, step), &values, key, CONNECTOR_ANSWER_MAX, on_answer,
         call, &kind, problem, sizeof(problem));
     if (call->http == NULL) {
+        call->outcome.health = kind == OUTCOME_RETRY ? HEALTH_FAILED
+            : HEALTH_NONE;
         end_failed(call, kind, problem);
+        return;
     }
+    call->outcome.calls++;
 }
 
 
@@ -322,6 +326,9 @@ on_list_end(void *data, const connector_list_result_t *result)
     connector_call_t *call = data;
 
     call->list = NULL;
+    call->outcome.calls += result->pages;
+    call->outcome.health = result->health;
+    call->outcome.advice = result->advice;
     if (!result->complete) {
         call->outcome.retry_after_ms = result->retry_after_ms;
         keep(call, result->status, result->body, result->body_len);
@@ -400,6 +407,7 @@ invite_answered(connector_call_t *call, const http_answer_t *answer)
         return;
     }
     if (!learn_id(call, answer)) {
+        call->outcome.health = HEALTH_FAILED;
         connector_end(call, OUTCOME_UNKNOWN,
             "the app's answer does not hold the member's id");
         return;
@@ -505,12 +513,21 @@ on_answer(void *data, const http_answer_t *told)
 
     call->http = NULL;
     meant.status = connector_status(call->task->app, told);
+    call->outcome.health = connector_health(answer);
+    call->outcome.advice = answer->advice;
     keep(call, answer->status, answer->body, answer->body_len);
     if (!step_takes(call, answer)) {
-        kind = connector_token_refused(call->connectors, call->task->app,
-                answer, call->reason, sizeof(call->reason))
-            ? OUTCOME_RETRY : connector_classify(answer, call->reason,
+        if (connector_token_refused(call->connectors, call->task->app, answer,
+                call->reason, sizeof(call->reason)))
+        {
+            kind = OUTCOME_RETRY;
+            if (call->task->attempt == 1) {
+                call->outcome.health = HEALTH_NONE; /* it may have run out */
+            }
+        } else {
+            kind = connector_classify(answer, call->reason,
                 sizeof(call->reason));
+        }
         call->outcome.retry_after_ms = answer->retry_after_ms;
         if (kind == OUTCOME_RETRY && call->task->kind == TASK_INVITE
             && call->step != STEP_INVITE)

@@ -73,6 +73,7 @@ send_request(connector_list_t *list, outcome_kind_t *kind, char *problem,
     list->http = connector_request(list->connectors, list->app, list->verb,
         &values, NULL, CONNECTOR_PAGE_MAX, on_page, list, kind, problem,
         problem_size);
+    list->result.pages += list->http != NULL;
     return list->http != NULL;
 }
 
@@ -85,6 +86,7 @@ on_token(void *data, const char *problem)
 
     list->token = NULL;
     if (problem) {
+        list->result.health = HEALTH_FAILED;
         list_fail(list, problem);
         list_end(list);
     } else if (!send_request(list, &list->result.kind, text, sizeof(text))) {
@@ -414,7 +416,12 @@ on_page(void *data, const http_answer_t *answer)
     connector_list_t *list = data;
 
     list->http = NULL;
+    list->result.health = connector_health(answer);
+    list->result.advice = answer->advice;
     if (!take_page(list, answer, &more)) {
+        if (list->result.health == HEALTH_OK && answer->status < 300) {
+            list->result.health = HEALTH_FAILED; /* no list that one can use */
+        }
         list->result.retry_after_ms = answer->retry_after_ms;
         list->result.status = answer->status;
         list->result.body = answer->body;

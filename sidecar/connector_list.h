@@ -21,6 +21,9 @@ typedef struct {
     bool           complete;      /* all pages, or as far as was asked for */
     size_t         members;
     size_t         without_email;
+    unsigned       pages;         /* asked for */
+    app_health_t   health;
+    rate_limit_advice_t advice;
     /* valid when not complete: */
     outcome_kind_t kind;          /* OUTCOME_RETRY or OUTCOME_DEAD */
     int64_t        retry_after_ms;

@@ -419,6 +419,15 @@ connector_token_forget(connector_tokens_t *tokens, const scim_app_t *app)
 }
 
 
+void
+connector_tokens_forget(connector_tokens_t *tokens)
+{
+    for (token_t *token = tokens->first; token; token = token->next) {
+        forget_text(token);
+    }
+}
+
+
 static token_t *
 make(connector_tokens_t *tokens, const json_t *auth)
 {

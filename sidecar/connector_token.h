@@ -30,6 +30,9 @@ const char *connector_token_get(connector_tokens_t *tokens,
 bool connector_token_forget(connector_tokens_t *tokens,
     const scim_app_t *app);
 
+/* All of them are asked for anew. */
+void connector_tokens_forget(connector_tokens_t *tokens);
+
 /*
  * Asks for a token.  `done` is called once, from the loop; NULL when memory
  * is short.

@@ -1,80 +1,15 @@
+#include "dispatch.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <openssl/rand.h>
-
-#include "backoff.h"
-#include "engine.h"
-#include "facts.h"
-#include "log.h"
 
 #define CONCURRENCY_UNKNOWN 8 /* until the app's definition was seen */
-#define RENEW_PERIOD        (ENGINE_TASK_LEASE / 3)
-#define FINISH_RETRY        1000 /* ms between tries to record an outcome */
-#define FINISH_TRIES        25
-
-typedef struct item_s  item_t;
-typedef struct queue_s queue_t;
-
-/* A task that waits for room at its app. */
-struct item_s {
-    item_t  *next;
-    unsigned shard;
-    char     task[ENGINE_ID_MAX];
-};
-
-typedef struct {
-    item_t  *first;
-    item_t **last;
-} list_t;
-
-/* One app's tasks: removals before anything else. */
-struct queue_s {
-    queue_t      *next;
-    dispatch_t   *dispatch;
-    char          workspace[64];
-    char          app[ENGINE_ID_MAX];
-    list_t        removals;
-    list_t        others;
-    unsigned      running;
-    unsigned      concurrency;
-    double        rate;    /* calls a second, 0 = no limit */
-    double        free_at; /* loop time when the next call may start */
-    loop_timer_t *timer;
-};
-
-struct dispatch_s {
-    engine_t *engine;
-    queue_t  *queues;
-    unsigned  running;
-};
-
-/* A claimed task, from its claim until its outcome is recorded. */
-typedef struct {
-    queue_t            *queue;
-    unsigned            shard;
-    char                task[ENGINE_ID_MAX];
-    unsigned            attempt;
-    unsigned            tries; /* to record the outcome */
-    task_kind_t         kind;
-    const scim_app_t   *app; /* lent by the cache */
-    person_t            person;
-    char               *texts[GRANT_FIELD_COUNT]; /* the grant */
-    char                user[ENGINE_ID_MAX];
-    connector_task_t    call;
-    loop_timer_t       *timer; /* renews the lease; later, tries again */
-    /* the outcome */
-    const char         *state;
-    int64_t             again;
-    bool                unknown;
-    int                 status;
-    char               *body;
-    char               *member_id;
-    char                why[160];
-} run_t;
+#define LENGTH_MAX          4096 /* of a queue; more are due a little later */
+#define ASK_AGAIN           5000 /* ms: another sidecar may see it is up */
+#define WINDOW              2000 /* ms that calls a second are counted over */
 
 static void pump(queue_t *queue);
-static void send_finish(run_t *run);
 
 
 /* ---- queues ---- */
@@ -87,6 +22,18 @@ list_push(list_t *list, item_t *item)
     }
     *list->last = item;
     list->last = &item->next;
+}
+
+
+static void
+list_push_front(list_t *list, item_t *item)
+{
+    if (list->first == NULL) {
+        list_push(list, item);
+        return;
+    }
+    item->next = list->first;
+    list->first = item;
 }
 
 
@@ -105,6 +52,31 @@ list_pop(list_t *list)
 }
 
 
+static bool
+list_has(const list_t *list, const char *task)
+{
+    for (const item_t *item = list->first; item; item = item->next) {
+        if (strcmp(item->task, task) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+
+static item_t *
+queue_pop(queue_t *queue)
+{
+    item_t *item = list_pop(&queue->removals);
+
+    if (item == NULL) {
+        item = list_pop(&queue->others);
+    }
+    queue->length -= item != NULL;
+    return item;
+}
+
+
 static void
 on_queue_timer(loop_t *loop, void *data)
 {
@@ -114,18 +86,10 @@ on_queue_timer(loop_t *loop, void *data)
 
 
 static queue_t *
-queue_of(dispatch_t *dispatch, const char *workspace, const char *app)
+queue_new(dispatch_t *dispatch, const char *workspace, const char *app)
 {
-    queue_t *queue;
+    queue_t *queue = calloc(1, sizeof(*queue));
 
-    for (queue = dispatch->queues; queue; queue = queue->next) {
-        if (strcmp(queue->app, app) == 0
-            && strcmp(queue->workspace, workspace) == 0)
-        {
-            return queue;
-        }
-    }
-    queue = calloc(1, sizeof(*queue));
     if (queue == NULL) {
         return NULL;
     }
@@ -145,374 +109,56 @@ queue_of(dispatch_t *dispatch, const char *workspace, const char *app)
 }
 
 
-/* ---- a run ---- */
-
-static void
-run_free(run_t *run)
+static queue_t *
+queue_of(dispatch_t *dispatch, const char *workspace, const char *app)
 {
-    loop_timer_free(run->timer);
-    app_cache_release(run->queue->dispatch->engine->apps, run->app);
-    for (int i = 0; i < GRANT_FIELD_COUNT; i++) {
-        free(run->texts[i]);
-    }
-    free(run->body);
-    free(run->member_id);
-    free(run);
-}
+    queue_t *queue;
 
-
-static void
-run_end(run_t *run)
-{
-    queue_t    *queue = run->queue;
-    dispatch_t *dispatch = queue->dispatch;
-
-    run_free(run);
-    queue->running--;
-    dispatch->running--;
-    for (queue_t *other = dispatch->queues; other; other = other->next) {
-        pump(other);
-    }
-    engine_check_stopped(dispatch->engine);
-}
-
-
-static void
-on_finished(void *data, const redisReply *reply)
-{
-    run_t    *run = data;
-    engine_t *engine = run->queue->dispatch->engine;
-
-    if (reply == NULL) {
-        if (++run->tries < FINISH_TRIES && !engine->stopping) {
-            loop_timer_arm(run->timer, FINISH_RETRY);
-        } else {
-            run_end(run); /* its lease runs out; then it is looked up */
+    for (queue = dispatch->queues; queue; queue = queue->next) {
+        if (strcmp(queue->app, app) == 0
+            && strcmp(queue->workspace, workspace) == 0)
+        {
+            return queue;
         }
-        return;
     }
-    if (redis_reply_ok(reply)) {
-        if (strcmp(run->state, "waiting") == 0) {
-            engine_wake_due(engine, run->shard, run->again + 1);
-        }
-        if (strcmp(redis_reply_text(reply, 1), "1") == 0) {
-            engine_wake_dirty(engine, run->shard, 0);
-        }
-    } else if (reply->type == REDIS_REPLY_ERROR) {
-        log_error("task %s: %.200s", run->task, reply->str);
-    }
-    run_end(run);
+    return queue_new(dispatch, workspace, app);
 }
 
 
-static void
-on_renewed(void *data, const redisReply *reply)
-{
-    (void) data;
-    (void) reply; /* a lost lease shows when the task is finished */
-}
+/* ---- which call is next ---- */
 
-
-static void
-on_run_timer(loop_t *loop, void *data)
-{
-    char         attempt[24], lease[24];
-    run_t       *run = data;
-    engine_t    *engine = run->queue->dispatch->engine;
-    redis_call_t call;
-
-    (void) loop;
-    if (run->state) {
-        send_finish(run);
-        return;
-    }
-    redis_call_begin(&call, "task_renew", false, run->shard,
-        run->queue->workspace, engine->dataset);
-    redis_call_text(&call, run->task);
-    redis_call_text(&call, engine->conf->name);
-    redis_call_number(&call, run->attempt, attempt);
-    redis_call_number(&call, ENGINE_TASK_LEASE, lease);
-    redis_call_send(&call, engine->redis, on_renewed, NULL);
-    loop_timer_arm(run->timer, RENEW_PERIOD);
-}
-
-
-static void
-send_finish(run_t *run)
-{
-    char         attempt[24], again[24], status[24];
-    engine_t    *engine = run->queue->dispatch->engine;
-    redis_call_t call;
-
-    redis_call_begin(&call, "task_finish", false, run->shard,
-        run->queue->workspace, engine->dataset);
-    redis_call_text(&call, run->task);
-    redis_call_text(&call, engine->conf->name);
-    redis_call_number(&call, run->attempt, attempt);
-    redis_call_text(&call, run->state);
-    redis_call_number(&call, run->again, again);
-    redis_call_text(&call, run->unknown ? "1" : "0");
-    redis_call_text(&call, run->member_id);
-    redis_call_text(&call, run->texts[GRANT_FIELD_ACCESS_ROLE]);
-    redis_call_text(&call, run->why);
-    redis_call_text(&call, "sidecar");
-    redis_call_number(&call, run->status, status);
-    redis_call_text(&call, run->body);
-    if (!redis_call_send(&call, engine->redis, on_finished, run)) {
-        on_finished(run, NULL);
-    }
-}
-
-
-static uint64_t
-random_bits(void)
-{
-    uint64_t bits = 0;
-
-    RAND_bytes((unsigned char *) &bits, sizeof(bits));
-    return bits;
-}
-
-
-/* The app asked for a pause: nothing else is sent to it meanwhile. */
-static void
-pause_queue(queue_t *queue, int64_t ms)
-{
-    double until = (double) loop_now(queue->dispatch->engine->loop)
-        + (double) ms;
-
-    if (until > queue->free_at) {
-        queue->free_at = until;
-    }
-}
-
-
-static void
-wait_again(run_t *run, const connector_outcome_t *outcome)
-{
-    bool told = outcome->retry_after_ms >= 0;
-
-    run->unknown = outcome->kind == OUTCOME_UNKNOWN;
-    if (!told && run->kind != TASK_REMOVE
-        && run->attempt >= run->app->limits.max_attempts)
-    {
-        run->state = "failed"; /* removals are never given up */
-        return;
-    }
-    run->state = "waiting";
-    run->again = told ? backoff_clamp(outcome->retry_after_ms)
-                      : backoff_wait(run->attempt, random_bits());
-    if (told) {
-        pause_queue(run->queue, run->again);
-    }
-}
-
-
-static void
-on_outcome(void *data, const connector_outcome_t *outcome)
-{
-    run_t *run = data;
-
-    switch (outcome->kind) {
-    case OUTCOME_DONE:
-        run->state = "done";
-        break;
-    case OUTCOME_DEAD:
-        run->state = "failed";
-        break;
-    case OUTCOME_MANUAL:
-        run->state = "manual";
-        break;
-    default:
-        wait_again(run, outcome);
-        break;
-    }
-    run->status = outcome->status;
-    run->body = strndup(outcome->body ? outcome->body : "",
-        outcome->body ? outcome->body_len : 0);
-    run->member_id = strdup(outcome->member_id ? outcome->member_id : "");
-    snprintf(run->why, sizeof(run->why), "%s",
-        outcome->reason ? outcome->reason : "");
-    if (run->body == NULL || run->member_id == NULL) {
-        run_end(run);
-        return;
-    }
-    log_debug("task %s attempt %u: %s, status %d", run->task, run->attempt,
-        run->state, run->status);
-    send_finish(run);
-}
-
-
-/* ---- from a claim to a call ---- */
-
+/*
+ * No app takes more than half of what the others leave, so that there is
+ * always room for one that was not heard of yet.
+ */
 static bool
-read_kind(const char *word, task_kind_t *kind)
+has_room(const queue_t *queue)
 {
-    static const char *const words[] = { "invite", "role", "remove" };
-
-    for (int i = 0; i < 3; i++) {
-        if (strcmp(words[i], word) == 0) {
-            *kind = (task_kind_t) i;
-            return true;
-        }
-    }
-    return false;
-}
-
-
-/* The address that was invited is the one to take back. */
-static void
-remember_address(run_t *run)
-{
-    const char *email = run->texts[GRANT_FIELD_EMAIL];
-    const char *name = run->texts[GRANT_FIELD_USER_NAME];
-
-    if (*email && run->kind != TASK_INVITE) {
-        snprintf(run->person.email, sizeof(run->person.email), "%s", email);
-    }
-    if (*name && run->kind != TASK_INVITE) {
-        snprintf(run->person.user_name, sizeof(run->person.user_name), "%s",
-            name);
-    }
-}
-
-
-static void
-fill_call(run_t *run, const redisReply *reply)
-{
-    const char       *state = run->texts[GRANT_FIELD_STATE];
-    const char       *before = run->texts[GRANT_FIELD_BEFORE];
-    connector_task_t *call = &run->call;
-
-    snprintf(run->user, sizeof(run->user), "%s", redis_reply_text(reply, 5));
-    call->key = run->task;
-    call->kind = run->kind;
-    call->attempt = run->attempt;
-    call->unknown = strcmp(redis_reply_text(reply, 1), "1") == 0;
-    if (strcmp(state, "removing") == 0) {
-        state = before;
-    }
-    call->accepted = strcmp(state, "accepted") == 0
-        || strcmp(state, "connected") == 0;
-    call->app = run->app;
-    call->workspace = run->queue->workspace;
-    call->user.id = run->user;
-    call->user.email = run->person.email;
-    call->user.user_name = run->person.user_name;
-    call->user.display_name = run->person.display_name;
-    call->user.given_name = run->person.given_name;
-    call->user.family_name = run->person.family_name;
-    call->grant.role = run->texts[GRANT_FIELD_ROLE];
-    call->grant.access_role = run->texts[GRANT_FIELD_ACCESS_ROLE];
-    call->member_id = run->texts[GRANT_FIELD_MEMBER_ID];
-    call->join_url = "";
-}
-
-
-static bool
-read_claim(run_t *run, const redisReply *reply)
-{
-    const redisReply *app, *user;
-
-    if (reply->elements < 8 + GRANT_FIELD_COUNT
-        || !read_kind(redis_reply_text(reply, 3), &run->kind))
-    {
-        return false;
-    }
-    app = reply->element[6];
-    user = reply->element[7];
-    if (app->type == REDIS_REPLY_STRING) {
-        run->app = app_cache_read(run->queue->dispatch->engine->apps,
-            app->str, (size_t) app->len);
-    }
-    if (run->app == NULL) {
-        return false; /* deleted: the planner ends the grant */
-    }
-    run->attempt = (unsigned) redis_reply_number(reply, 2);
-    person_read(user->str ? user->str : "", (size_t) user->len,
-        &run->person);
-    for (int i = 0; i < GRANT_FIELD_COUNT; i++) {
-        run->texts[i] = strdup(redis_reply_text(reply, 8 + (size_t) i));
-        if (run->texts[i] == NULL) {
-            return false;
-        }
-    }
-    remember_address(run);
-    fill_call(run, reply);
-    return true;
-}
-
-
-static void
-on_claimed(void *data, const redisReply *reply)
-{
-    run_t    *run = data;
-    queue_t  *queue = run->queue;
+    unsigned  others, share;
     engine_t *engine = queue->dispatch->engine;
 
-    if (!redis_reply_ok(reply) || !read_claim(run, reply)) {
-        run_end(run);
-        return;
-    }
-    queue->concurrency = run->app->limits.concurrency;
-    queue->rate = run->app->limits.rate_per_second;
-    loop_timer_arm(run->timer, RENEW_PERIOD);
-    if (!connector_run(engine->connectors, &run->call, on_outcome, run)) {
-        log_error("task %s: no memory for its call", run->task);
-        run_end(run);
-    }
-}
-
-
-static void
-claim(queue_t *queue, item_t *item)
-{
-    char         lease[24];
-    run_t       *run = calloc(1, sizeof(*run));
-    engine_t    *engine = queue->dispatch->engine;
-    redis_call_t call;
-
-    if (run) {
-        run->timer = loop_timer_new(engine->loop, on_run_timer, run);
-    }
-    if (run == NULL || run->timer == NULL) {
-        free(run);
-        return; /* it stays due */
-    }
-    run->queue = queue;
-    run->shard = item->shard;
-    snprintf(run->task, sizeof(run->task), "%s", item->task);
-    queue->running++;
-    queue->dispatch->running++;
-    redis_call_begin(&call, "task_claim", false, run->shard,
-        queue->workspace, engine->dataset);
-    redis_call_text(&call, run->task);
-    redis_call_text(&call, engine->conf->name);
-    redis_call_number(&call, ENGINE_TASK_LEASE, lease);
-    if (!redis_call_send(&call, engine->redis, on_claimed, run)) {
-        queue->running--;
-        queue->dispatch->running--;
-        run_free(run);
-    }
-}
-
-
-static bool
-has_room(queue_t *queue)
-{
-    double    now = (double) loop_now(queue->dispatch->engine->loop);
-    engine_t *engine = queue->dispatch->engine;
-
+    others = queue->dispatch->running - queue->running;
     if (engine->stopping || queue->running >= queue->concurrency
-        || queue->dispatch->running >= engine->conf->connectors.calls_max)
+        || others >= engine->conf->connectors.calls_max
+        || (queue->careful > 0 && queue->claiming > 0))
     {
         return false;
     }
-    if (queue->free_at > now) {
-        if (!loop_timer_armed(queue->timer)) {
-            loop_timer_arm(queue->timer, (int64_t) (queue->free_at - now) + 1);
-        }
+    share = (engine->conf->connectors.calls_max - others) / 2;
+    return queue->running < (share > 0 ? share : 1);
+}
+
+
+static bool
+is_paused(queue_t *queue)
+{
+    int64_t now = loop_now(queue->dispatch->engine->loop);
+
+    if (queue->free_at <= now) {
         return false;
+    }
+    if (!loop_timer_armed(queue->timer)) {
+        loop_timer_arm(queue->timer, queue->free_at - now);
     }
     return true;
 }
@@ -522,22 +168,116 @@ static void
 pump(queue_t *queue)
 {
     item_t *item;
-    double  now = (double) loop_now(queue->dispatch->engine->loop);
 
-    while ((queue->removals.first || queue->others.first)
-           && has_room(queue))
-    {
-        item = list_pop(&queue->removals);
-        if (item == NULL) {
-            item = list_pop(&queue->others);
+    while (queue->length > 0 && has_room(queue) && !is_paused(queue)) {
+        item = queue_pop(queue);
+        queue->running++;
+        queue->claiming++;
+        queue->dispatch->running++;
+        if (!task_run_start(queue, item)) { /* it stays due */
+            queue->running--;
+            queue->claiming--;
+            queue->dispatch->running--;
         }
-        if (queue->rate > 0) {
-            queue->free_at = (queue->free_at > now ? queue->free_at : now)
-                + 1000.0 / queue->rate;
-        }
-        claim(queue, item);
         free(item);
     }
+}
+
+
+void
+dispatch_started(queue_t *queue)
+{
+    int64_t now = loop_now(queue->dispatch->engine->loop);
+
+    queue->claiming--;
+    queue->careful -= queue->careful > 0;
+    if (now - queue->started_at >= WINDOW) {
+        queue->observed = queue->started * 1000.0
+            / (double) (now - queue->started_at);
+        queue->started_at = now;
+        queue->started = 0;
+    }
+    queue->started++;
+    if (queue->careful > 0) {
+        pump(queue);
+    }
+}
+
+
+double
+dispatch_observed(const queue_t *queue)
+{
+    int64_t age = loop_now(queue->dispatch->engine->loop)
+        - queue->started_at;
+    double  current = queue->started * 1000.0
+        / (double) (age > WINDOW ? age : WINDOW);
+
+    return current > queue->observed || age > 2 * WINDOW ? current
+        : queue->observed;
+}
+
+
+void
+dispatch_ended(queue_t *queue)
+{
+    dispatch_t *dispatch = queue->dispatch;
+
+    queue->running--;
+    dispatch->running--;
+    for (queue_t *other = dispatch->queues; other; other = other->next) {
+        pump(other);
+    }
+    engine_check_stopped(dispatch->engine);
+}
+
+
+void
+dispatch_refused(queue_t *queue, unsigned shard, const char *task,
+    bool removal, int64_t wait_ms)
+{
+    item_t *item = calloc(1, sizeof(*item));
+
+    queue->careful = queue->concurrency;
+    queue->free_at = loop_now(queue->dispatch->engine->loop)
+        + (wait_ms < ASK_AGAIN ? wait_ms : ASK_AGAIN);
+    if (item) {
+        item->shard = shard;
+        item->removal = removal;
+        snprintf(item->task, sizeof(item->task), "%s", task);
+        list_push_front(removal ? &queue->removals : &queue->others, item);
+        queue->length++;
+    }
+}
+
+
+static void
+add(dispatch_t *dispatch, unsigned shard, const char *workspace,
+    const char *task, const char *app, const char *kind, bool fresh)
+{
+    item_t  *item;
+    list_t  *list;
+    bool     removal = strcmp(kind, "remove") == 0;
+    queue_t *queue = queue_of(dispatch, workspace, app);
+
+    if (queue == NULL) {
+        return; /* it stays due */
+    }
+    list = removal ? &queue->removals : &queue->others;
+    if (queue->length >= (fresh ? LENGTH_MAX : 3 * queue->concurrency)
+        || (!fresh && list_has(list, task)))
+    {
+        return;
+    }
+    item = calloc(1, sizeof(*item));
+    if (item == NULL) {
+        return;
+    }
+    item->shard = shard;
+    item->removal = removal;
+    snprintf(item->task, sizeof(item->task), "%s", task);
+    list_push(list, item);
+    queue->length++;
+    pump(queue);
 }
 
 
@@ -545,18 +285,25 @@ void
 dispatch_add(dispatch_t *dispatch, unsigned shard, const char *workspace,
     const char *task, const char *app, const char *kind)
 {
-    item_t  *item = calloc(1, sizeof(*item));
-    queue_t *queue = queue_of(dispatch, workspace, app);
+    add(dispatch, shard, workspace, task, app, kind, true);
+}
 
-    if (item == NULL || queue == NULL) {
-        free(item);
-        return; /* it stays due */
+
+void
+dispatch_due(dispatch_t *dispatch, unsigned shard, const char *workspace,
+    const char *task, const char *app, const char *kind)
+{
+    add(dispatch, shard, workspace, task, app, kind, false);
+}
+
+
+void
+dispatch_hurry(dispatch_t *dispatch)
+{
+    for (queue_t *queue = dispatch->queues; queue; queue = queue->next) {
+        queue->free_at = 0;
+        pump(queue);
     }
-    item->shard = shard;
-    snprintf(item->task, sizeof(item->task), "%s", task);
-    list_push(strcmp(kind, "remove") == 0 ? &queue->removals
-                                          : &queue->others, item);
-    pump(queue);
 }
 
 
@@ -587,9 +334,7 @@ dispatch_free(dispatch_t *dispatch)
 
     for (queue = dispatch ? dispatch->queues : NULL; queue; queue = next) {
         next = queue->next;
-        while ((item = list_pop(&queue->removals))
-               || (item = list_pop(&queue->others)))
-        {
+        while ((item = queue_pop(queue))) {
             free(item);
         }
         loop_timer_free(queue->timer);

@@ -161,12 +161,12 @@ on_due(void *data, const redisReply *reply)
         return;
     }
     for (size_t i = 2; i + 3 < reply->elements; i += 4) {
-        dispatch_add(shard->engine->dispatch, shard->number,
+        dispatch_due(shard->engine->dispatch, shard->number,
             redis_reply_text(reply, i), redis_reply_text(reply, i + 1),
             redis_reply_text(reply, i + 2), redis_reply_text(reply, i + 3));
     }
     wake_next(shard, redis_reply_text(reply, 1),
-        reply->elements >= 2 + 4 * CLAIM_MAX, engine_wake_due);
+        false, engine_wake_due);
 }
 
 
@@ -424,6 +424,33 @@ on_period(loop_t *loop, void *data)
     }
     loop_timer_arm(engine->period_timer,
         ENGINE_PERIOD - ENGINE_PERIOD / 10 + random() % (ENGINE_PERIOD / 5));
+}
+
+
+static void
+on_probed(void *data, const redisReply *reply)
+{
+    shard_t *shard = data;
+
+    on_ignored(NULL, reply);
+    if (redis_reply_ok(reply) && redis_reply_number(reply, 1) > 0) {
+        dispatch_hurry(shard->engine->dispatch);
+        engine_wake_due(shard->engine, shard->number, 0);
+    }
+}
+
+
+void
+engine_reload(engine_t *engine)
+{
+    log_info("secrets are read again, apps that are down are tried");
+    connectors_forget_tokens(engine->connectors);
+    for (unsigned i = 0; engine->ready && i < engine->shard_count; i++) {
+        redis_call_t call;
+
+        redis_call_begin(&call, "probe_all", false, i, "", engine->dataset);
+        redis_call_send(&call, engine->redis, on_probed, &engine->shards[i]);
+    }
 }
 
 

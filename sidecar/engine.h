@@ -17,7 +17,7 @@
  *   team_job.c  a changed group -> team_sync, users_sync, people_sync
  *   async_job.c accepted requests -> the edge's operations -> async_finish
  *   plan_job.c  a dirty user -> facts -> planner -> plan_commit
- *   dispatch.c  tasks -> connector -> task_finish
+ *   dispatch.c  tasks, app by app; task_run.c  one -> connector -> finished
  *   check_job.c checks -> the app's list beside the grants -> report
  *   engine.c    start, shards, periodic work, the data set's guard, stop
  */
@@ -73,6 +73,9 @@ engine_t *engine_new(loop_t *loop, const conf_t *conf,
     const scim_schemas_t *schemas);
 void engine_free(engine_t *engine);
 
+/* Apps that are down are tried now; tokens are asked for anew. */
+void engine_reload(engine_t *engine);
+
 /* First call: finish what runs, then stop the loop.  Second: stop now. */
 void engine_stop(engine_t *engine);
 
@@ -116,9 +119,14 @@ void plan_job_start(engine_t *engine, unsigned shard, const char *workspace,
 /* ---- dispatch.c ---- */
 dispatch_t *dispatch_new(engine_t *engine);
 void dispatch_free(dispatch_t *dispatch);
-/* A task to be claimed and run as soon as its app has room. */
+/* A new task, to be claimed and run as soon as its app has room. */
 void dispatch_add(dispatch_t *dispatch, unsigned shard, const char *workspace,
     const char *task, const char *app, const char *kind);
+/* The same for one that Redis says is due. */
+void dispatch_due(dispatch_t *dispatch, unsigned shard, const char *workspace,
+    const char *task, const char *app, const char *kind);
+/* Whatever waits for its app is tried now. */
+void dispatch_hurry(dispatch_t *dispatch);
 unsigned dispatch_running(const dispatch_t *dispatch);
 
 /* ---- check_job.c ---- */

@@ -20,7 +20,8 @@ const char *argp_program_version = "scim-sidecar 0.1";
 static const char documentation[] =
     "Turns what the identity provider says into team membership, app invites "
     "and removals. It opens no listening port.\v"
-    "Settings: conf/sidecar.conf. SIGTERM lets calls in flight finish; a "
+    "Settings: conf/sidecar.conf. SIGHUP: secrets are read again, apps that "
+    "are down are tried at once. SIGTERM lets calls in flight finish; a "
     "second one leaves at once. Whatever was unfinished is done by the next "
     "sidecar.";
 
@@ -101,9 +102,12 @@ on_signal(loop_t *loop, int fd, int events, void *data)
 
     (void) loop;
     (void) events;
-    if (read(fd, &info, sizeof(info)) == sizeof(info)
-        && info.ssi_signo != SIGHUP)
-    {
+    if (read(fd, &info, sizeof(info)) != sizeof(info)) {
+        return;
+    }
+    if (info.ssi_signo == SIGHUP) {
+        engine_reload(data);
+    } else {
         engine_stop(data);
     }
 }

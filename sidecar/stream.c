@@ -371,6 +371,7 @@ act(event_t *event, const char *op, const json_t *data)
         on_share(event, op, data);
     } else if (strncmp(op, "app.", 4) == 0) {
         mark_all(event, "app", event->id);
+        engine_wake_due(event->stream->engine, event->shard, 0);
     } else if (strncmp(op, "hold.", 5) == 0) {
         mark_all(event, "hold", event->id);
     } else if (strncmp(op, "team.", 5) == 0) {

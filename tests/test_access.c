@@ -325,11 +325,11 @@ a_waiting_task_is_due_again(void **state)
     assert_string_equal(grant("state"), "pending");
     assert_string_equal(access_task(&harness, app, user, "unknown"), "1");
     assert_int_equal(redis_harness_number(&harness,
-        "ZCARD scim:{007}:due"), 1);
+        "ZCARD scim:{007}:acme:app:%s:queue", app), 1);
     access_finish(&harness, app, user, "failed", "0");
     assert_string_equal(grant("state"), "failed");
     assert_int_equal(redis_harness_number(&harness,
-        "ZCARD scim:{007}:due"), 0);
+        "ZCARD scim:{007}:acme:app:%s:queue", app), 0);
     admin(204, SCIM_METHOD_POST, harness_format(
         "/admin/v1/tasks/%s/retry", grant("task")), NULL);
     assert_string_equal(grant("state"), "pending");
@@ -391,7 +391,7 @@ work_by_hand_ends_a_manual_task(void **state)
     assert_string_equal(grant("state"), "manual");
     assert_string_equal(access_task(&harness, app, user, "state"), "manual");
     assert_int_equal(redis_harness_number(&harness,
-        "ZCARD scim:{007}:due"), 0);
+        "ZCARD scim:{007}:acme:app:%s:first", app), 0);
     admin(204, SCIM_METHOD_POST, harness_format("/admin/v1/tasks/%s/done",
         grant("task")), NULL);
     assert_string_equal(grant("state"), "removed");

@@ -791,10 +791,10 @@ static void
 other_refusals_are_dead_letters_with_the_answer_kept(void **state)
 {
     fixture_t *f = *state;
-    int        statuses[] = { 400, 401, 403, 404, 405, 422 };
+    int        statuses[] = { 400, 404, 405, 422 };
 
-    f->repeat = 5;
-    for (int i = 0; i < 6; i++) {
+    f->repeat = 3;
+    for (int i = 0; i < 4; i++) {
         mock_app_answer(f->app, statuses[i], "",
             "{\"error\":\"no seat\"}");
     }
@@ -811,7 +811,8 @@ a_refused_credential_is_named_and_never_kept(void **state)
 
     mock_app_answer(f->app, 401, "",
         "bad token s3cr3t-token, s3cr3t-token!");
-    run(f, OUTCOME_DEAD);
+    run(f, OUTCOME_RETRY); /* one that is right may come */
+    assert_int_equal(f->outcome.health, HEALTH_FAILED);
     assert_non_null(strstr(f->reason, "credential"));
     assert_string_equal(f->body, "bad token ************, ************!");
 }

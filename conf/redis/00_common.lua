@@ -64,6 +64,10 @@ local function begin(keys, args)
     }
 end
 
+local function app_key(c, app)
+    return c.prefix .. 'app:' .. app
+end
+
 -- Answers the entry's id.
 local function append_event(c, op, kind, id, version, actor, txn, data)
     call('HINCRBY', c.shard .. 'dataset', 'appended', 1)

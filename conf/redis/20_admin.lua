@@ -39,6 +39,7 @@ end, { 'no-writes' })
 
 -- app_put <id> <if version: 0 = new> <json> <actor> <txn> <seats or empty>
 -- <guard: percent> <count> <window in s> <checks: every s, empty = never>
+-- <concurrency> <calls a second or empty> <burst or empty> <revoke target ms>
 register('app_put', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then
@@ -55,7 +56,10 @@ register('app_put', function(keys, args)
     end
     call('SET', key, string.format('%010.0f', version + 1) .. args[6])
     call('HSET', key .. ':limits', 'seats', args[9], 'percent', args[10],
-        'count', args[11], 'window', args[12], 'checkEvery', args[13])
+        'count', args[11], 'window', args[12], 'checkEvery', args[13],
+        'concurrency', args[14], 'rate', args[15], 'burst', args[16],
+        'target', args[17])
+    delivery.probe(c, args[4]) -- it may be what was wrong
     if args[13] ~= '' then -- what is due already stays due
         call('ZADD', c.shard .. 'checks', 'LT',
             number_text(c.now + tonumber(args[13]) * 1000),
@@ -67,7 +71,9 @@ register('app_put', function(keys, args)
     return { 'OK', number_text(version + 1) }
 end, {})
 
--- app_show <id> → OK <record> <seats in use> <waiting> | NOTFOUND
+-- app_show <id> → OK <record> <seats in use> <waiting> <delivery: down since>
+-- <why> <next try> <paused until> <calls a second> <under way> <waiting>
+-- | NOTFOUND
 register('app_show', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then
@@ -75,8 +81,11 @@ register('app_show', function(keys, args)
     end
     local key = c.prefix .. 'app:' .. args[4]
     local record = call('GET', key)
-    return record and { 'OK', record, call('ZCARD', key .. ':seated'),
-        call('ZCARD', key .. ':waiting') } or { 'NOTFOUND' }
+    if not record then
+        return { 'NOTFOUND' }
+    end
+    return { 'OK', record, call('ZCARD', key .. ':seated'),
+        call('ZCARD', key .. ':waiting'), unpack(delivery.show(c, args[4])) }
 end, { 'no-writes' })
 
 local function unlink_share(c, app, subject)
@@ -276,7 +285,7 @@ end, { 'no-writes' })
 local TASK_STATES = { 'queued', 'running', 'waiting', 'manual', 'failed',
     'done' }
 local TASK_SHOWN = { 'id', 'app', 'user', 'kind', 'state', 'attempts',
-    'nextAt', 'answerStatus', 'answerBody', 'txn' }
+    'nextAt', 'answerStatus', 'answerBody', 'txn', 'excused' }
 
 local function tasks_in(c, state, app, after, limit, found)
     local n, seen = 0, 0
@@ -313,8 +322,12 @@ register('tasks', function(keys, args)
     table.sort(found)
     local out = { 'OK', #found > limit and 1 or 0 }
     for i = 1, math.min(limit, #found) do
-        for _, value in ipairs(call('HMGET', c.prefix .. 'task:' .. found[i],
-            unpack(TASK_SHOWN))) do
+        local shown = call('HMGET', c.prefix .. 'task:' .. found[i],
+            unpack(TASK_SHOWN))
+        local excused = table.remove(shown)
+        shown[6] = (tonumber(shown[6] or '') or 0)
+            - (tonumber(excused or '') or 0)
+        for _, value in ipairs(shown) do
             out[#out + 1] = value or ''
         end
     end
@@ -401,13 +414,32 @@ local function push_seats(c, out)
     end
 end
 
--- stats → OK { name, number }...
+-- Apps that are down: since when, and why.
+local function push_down(c, out)
+    local count_at, count = #out + 1, 0
+    out[count_at] = 0
+    for _, app in ipairs(call('ZRANGE', c.prefix .. 'apps', 0, -1)) do
+        local down = delivery.show(c, app)
+        if down[1] ~= '' then
+            count = count + 1
+            for _, text in ipairs({ app, down[1], down[2] }) do
+                out[#out + 1] = text
+            end
+        end
+    end
+    out[count_at] = count
+end
+
+-- stats → OK <n> { app, down since, why } { name, number }...
 register('stats', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then
         return failed
     end
-    local out = { 'OK', 'eventsWaiting', c.waiting }
+    local out = { 'OK' }
+    push_down(c, out)
+    out[#out + 1] = 'eventsWaiting'
+    out[#out + 1] = c.waiting
     for _, name in ipairs({ 'users', 'groups', 'teams', 'apps', 'tokens' }) do
         out[#out + 1] = name
         out[#out + 1] = call('ZCARD', c.prefix .. name)

@@ -6,10 +6,6 @@ local function user_key(c, id)
     return c.prefix .. 'user:' .. id
 end
 
-local function app_key(c, app)
-    return c.prefix .. 'app:' .. app
-end
-
 local function grant_key(c, app, user)
     return c.prefix .. 'grant:' .. app .. ':' .. user
 end

@@ -116,11 +116,11 @@ local function move_task(c, id, from, to)
 end
 
 local function schedule(c, id, due)
-    local member = c.workspace .. ' ' .. id
-    if due then
-        call('ZADD', c.shard .. 'due', number_text(due), member)
-    else
-        call('ZREM', c.shard .. 'due', member)
+    local of = call('HMGET', task_key(c, id), 'app', 'kind')
+    if of[1] and due then
+        delivery.enqueue(c, of[1], of[2], id, due)
+    elseif of[1] then
+        delivery.drop(c, of[1], id)
     end
 end
 
@@ -151,7 +151,8 @@ local function new_task(c, change, user, txn)
         move_task(c, change.task, nil, 'manual')
     else
         move_task(c, change.task, nil, 'queued')
-        schedule(c, change.task, c.now + RESERVED)
+        delivery.enqueue(c, change.app, change.kind, change.task,
+            c.now + RESERVED)
     end
     call('HSET', grant_key(c, change.app, user), 'task', change.task)
 end

@@ -1,8 +1,14 @@
 -- Tasks: due, claimed, finished; by the sidecar and by hand.
 
--- task_due <limit>: tasks of the whole shard that are due, reserved for the
--- caller for a moment.  Answers OK <ms to the next or empty>
--- { <workspace> <task> <app> <kind> }...
+-- The same call, in a workspace of the shard.
+local function within(c, workspace)
+    return { shard = c.shard, workspace = workspace, prefix = c.shard
+        .. workspace .. ':', now = c.now, dataset = c.dataset }
+end
+
+-- task_due <limit>: tasks of the shard that are due and have room at their
+-- apps, of so many apps, reserved for the caller for a moment.  Answers OK
+-- <ms to the next or empty> { <workspace> <task> <app> <kind> }...
 register('task_due', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then
@@ -12,14 +18,8 @@ register('task_due', function(keys, args)
     local out = { 'OK', '' }
     for _, member in ipairs(call('ZRANGEBYSCORE', key, '-inf',
         number_text(c.now), 'LIMIT', 0, tonumber(args[4]))) do
-        call('ZADD', key, number_text(c.now + RESERVED), member)
-        local workspace, task = string.match(member, '^(%S+) (%S+)$')
-        local known = call('HMGET', c.shard .. workspace .. ':task:' .. task,
-            'app', 'kind')
-        out[#out + 1] = workspace
-        out[#out + 1] = task
-        out[#out + 1] = known[1] or ''
-        out[#out + 1] = known[2] or ''
+        local workspace, app = string.match(member, '^(%S+) (%S+)$')
+        delivery.visit(within(c, workspace), app, RESERVED, out)
     end
     local first = call('ZRANGE', key, 0, 0, 'WITHSCORES')
     out[2] = first[2] and number_text(tonumber(first[2]) - c.now) or ''
@@ -34,7 +34,8 @@ end
 
 -- task_claim <task> <owner> <lease ms>: before the call is made it is noted
 -- that it may have been made.  Answers OK <unknown before> <attempt> <kind>
--- <app> <user> <app record> <user record> grant fields...
+-- <app> <user> <app record> <user record> grant field... <attempts that do
+-- not count>, or WAIT <ms>: the app takes no calls now, or LATER: this task.
 register('task_claim', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then
@@ -42,13 +43,21 @@ register('task_claim', function(keys, args)
     end
     local id, key = args[4], task_key(c, args[4])
     local task = call('HMGET', key, 'state', 'leaseUntil', 'unknown',
-        'attempts', 'kind', 'app', 'user')
+        'attempts', 'kind', 'app', 'user', 'excused')
     if not task[1] then
-        schedule(c, id, nil)
         return { 'NOTFOUND' }
     end
     if not claimable(c, task) then
         return { 'STATE' }
+    end
+    local wait, alone = delivery.admit(c, task[6], tonumber(task[4]) > 0)
+    if wait then
+        if task[1] == 'running' then -- its lease ran out: it waits like others
+            move_task(c, id, 'running', 'waiting')
+        end
+        delivery.enqueue(c, task[6], task[5], id, c.now + (alone and wait
+            or 0))
+        return alone and { 'LATER' } or { 'WAIT', number_text(wait) }
     end
     local lease = c.now + tonumber(args[6])
     local grant = grant_key(c, task[6], task[7])
@@ -57,11 +66,12 @@ register('task_claim', function(keys, args)
         'unknown', 1)
     local attempt = call('HINCRBY', key, 'attempts', 1)
     call('HINCRBY', grant, 'v', 1)
-    schedule(c, id, lease)
+    delivery.run(c, task[6], task[5], id, lease)
     local out = { 'OK', task[3] or '0', attempt, task[5], task[6], task[7],
         call('GET', c.prefix .. 'app:' .. task[6]) or '',
         call('GET', user_key(c, task[7])) or '' }
     push_fields(grant, GRANT_FIELDS, out)
+    out[#out + 1] = task[8] or '0'
     return out
 end, { 'allow-oom' })
 
@@ -72,13 +82,13 @@ register('task_renew', function(keys, args)
         return failed
     end
     local held = call('HMGET', task_key(c, args[4]), 'state', 'owner',
-        'attempts')
+        'attempts', 'app')
     if held[1] ~= 'running' or held[2] ~= args[5] or held[3] ~= args[6] then
         return { 'STATE' }
     end
     local lease = c.now + tonumber(args[7])
     call('HSET', task_key(c, args[4]), 'leaseUntil', number_text(lease))
-    schedule(c, args[4], lease)
+    delivery.renew(c, held[4], args[4], lease)
     return { 'OK' }
 end, { 'allow-oom' })
 
@@ -89,15 +99,18 @@ register('task_recover', function(keys, args)
     if not c then
         return failed
     end
-    local due, found = c.shard .. 'due', 0
-    for _, member in ipairs(call('ZRANGE', due, 0, -1)) do
-        local workspace, task = string.match(member, '^(%S+) (%S+)$')
-        local key = c.shard .. workspace .. ':task:' .. task
-        local held = call('HMGET', key, 'state', 'owner')
-        if held[1] == 'running' and held[2] == args[4] then
-            call('HSET', key, 'leaseUntil', 0)
-            call('ZADD', due, number_text(c.now), member)
-            found = found + 1
+    local found = 0
+    for _, member in ipairs(call('ZRANGE', c.shard .. 'due', 0, -1)) do
+        local workspace, app = string.match(member, '^(%S+) (%S+)$')
+        local w = within(c, workspace)
+        for _, id in ipairs(call('ZRANGE', app_key(w, app) .. ':running', 0,
+            -1)) do
+            local held = call('HMGET', task_key(w, id), 'owner', 'kind')
+            if held[1] == args[4] then
+                call('HSET', task_key(w, id), 'leaseUntil', 0)
+                delivery.enqueue(w, app, held[2], id, c.now)
+                found = found + 1
+            end
         end
     end
     return { 'OK', found }
@@ -160,8 +173,67 @@ local function settle_task(c, id, task, state, args)
     return c.woken and '1' or '0'
 end
 
+-- One person is refused, others are not: that is an answer.  Everybody is:
+-- that is the app, or its credential, which says nothing about the person.
+local function judge_failure(c, key, app, outcome)
+    call('HSETNX', key, 'failedAt', number_text(c.now))
+    outcome.alone = delivery.ok_since(c, app, tonumber(call('HGET', key,
+        'failedAt')))
+    if outcome.health == 'denied' and outcome.alone then
+        outcome.state, outcome.health = 'failed', 'ok'
+    elseif outcome.health == 'denied' then
+        outcome.health, outcome.max = 'failed', 0
+    end
+end
+
+-- What the answer says about the app, and what that means for the task.
+-- Attempts that the app as a whole is to blame for do not count.
+local function heed_app(c, key, task, outcome)
+    local app, changed = task[5], ''
+    if outcome.health == 'denied' or outcome.health == 'failed' then
+        judge_failure(c, key, app, outcome)
+    end
+    if outcome.health == 'ok' or outcome.health == 'failed' then
+        changed = delivery.note(c, app, outcome.health, outcome.why)
+    end
+    if outcome.health == 'limited' then
+        delivery.slow_down(c, app, outcome.observed, outcome.pause)
+    end
+    if outcome.pause > 0 then
+        delivery.pause(c, app, outcome.pause)
+    end
+    if outcome.learned then
+        delivery.learn(c, app, outcome.learned, outcome.learned_ms)
+    end
+    if outcome.calls > 1 then
+        delivery.charge(c, app, outcome.calls - 1)
+    end
+    local down = outcome.state == 'waiting' and outcome.health ~= 'ok'
+        and delivery.down_until(c, app)
+    if down then
+        outcome.again = down + 1 - c.now
+    end
+    local excused = tonumber(task[7] or '') or 0
+    local last = outcome.max > 0 and tonumber(task[3]) - excused
+        >= outcome.max
+    if outcome.state ~= 'waiting' then
+        return changed
+    end
+    if down or outcome.health == 'limited' or (last and outcome.health
+        == 'failed' and not outcome.alone) then
+        call('HINCRBY', key, 'excused', 1)
+    elseif last then
+        outcome.state = 'failed'
+    end
+    return changed
+end
+
 -- task_finish <task> <owner> <attempt> <state> <again in ms> <unknown>
--- <member id> <applied role> <why> <actor> <status> <body>
+-- <member id> <applied role> <why> <actor> <status> <body> <attempts that
+-- count, at most; 0 = no end> <health: ok|failed|denied|limited|empty>
+-- <calls> <calls a second> <pause ms> <learned calls a second or empty>
+-- <ms that these hold>.  Answers OK <others are due 0|1> <the app has more
+-- tasks 0|1> <state> <again in ms> <down|up|empty>
 register('task_finish', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then
@@ -169,16 +241,42 @@ register('task_finish', function(keys, args)
     end
     local id, key = args[4], task_key(c, args[4])
     local task = call('HMGET', key, 'state', 'owner', 'attempts', 'kind',
-        'app', 'user', 'cause')
+        'app', 'user', 'excused', 'cause')
     if task[1] ~= 'running' or task[2] ~= args[5] or task[3] ~= args[6] then
         return { 'STATE' }
     end
-    local state, next_at = args[7], c.now + tonumber(args[8])
-    c.cause = read_cause(task[7])
+    c.cause = read_cause(task[8])
+    local outcome = { state = args[7], again = tonumber(args[8]), why =
+        args[12], max = tonumber(args[16] or 0), health = args[17] or '',
+        calls = tonumber(args[18] or 1), observed = tonumber(args[19] or 1),
+        pause = tonumber(args[20] or 0), learned = tonumber(args[21] or ''),
+        learned_ms = tonumber(args[22] or '') }
+    local changed = heed_app(c, key, task, outcome)
+    local next_at = c.now + outcome.again
     call('HSET', key, 'unknown', args[9], 'nextAt', number_text(next_at),
         'owner', '', 'answerStatus', args[14], 'answerBody', args[15])
-    schedule(c, id, state == 'waiting' and next_at or nil)
-    return { 'OK', settle_task(c, id, task, state, args) }
+    if outcome.state == 'waiting' then
+        delivery.enqueue(c, task[5], task[4], id, next_at)
+    else
+        delivery.drop(c, task[5], id)
+    end
+    local woken = settle_task(c, id, task, outcome.state, args)
+    return { 'OK', woken, delivery.more(c, task[5]), outcome.state,
+        number_text(outcome.again), changed }
+end, { 'allow-oom' })
+
+-- probe_all: every app of the shard that is down is tried now.
+register('probe_all', function(keys, args)
+    local c, failed = begin(keys, args)
+    if not c then
+        return failed
+    end
+    local down = call('ZRANGE', c.shard .. 'down', 0, CHUNK - 1)
+    for _, member in ipairs(down) do
+        local workspace, app = string.match(member, '^(%S+) (%S+)$')
+        delivery.probe(within(c, workspace), app)
+    end
+    return { 'OK', #down }
 end, { 'allow-oom' })
 
 -- task_retry <task> <actor> <txn>: a failed, manual or waiting task runs now.
@@ -198,6 +296,7 @@ register('task_retry', function(keys, args)
     end
     move_task(c, args[4], task[1], 'queued')
     call('HSET', key, 'attempts', 0, 'nextAt', number_text(c.now))
+    call('HDEL', key, 'excused', 'failedAt')
     schedule(c, args[4], c.now)
     call('HINCRBY', grant_key(c, task[2], task[3]), 'v', 1)
     because(c, 'task.retry', 'task:' .. args[4], args[5], args[6], task[2])

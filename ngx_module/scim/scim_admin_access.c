@@ -255,13 +255,33 @@ set_number(json_t *stats, char *name, json_t *number)
 }
 
 
+/* Apps that are down; returns where the numbers begin. */
+static size_t
+set_down(json_t *stats, const scim_reply_t *reply)
+{
+    size_t  at = 2, end = 2 + 3 * (size_t) scim_reply_number(reply, 1);
+    json_t *list = json_array(), *one;
+
+    for (; at + 3 <= end && end <= reply->elements; at += 3) {
+        one = json_object();
+        scim_admin_set(one, "app", scim_reply_text(reply, at));
+        json_object_set_new(one, "downSince",
+            json_integer(scim_reply_number(reply, at + 1)));
+        scim_admin_set(one, "why", scim_reply_text(reply, at + 2));
+        json_array_append_new(list, one);
+    }
+    json_object_set_new(stats, "appsDown", list);
+    return at;
+}
+
+
 static scim_step_t
 stats_shown(scim_operation_t *operation, const scim_reply_t *reply)
 {
     json_t       *stats = json_object();
     scim_admin_t *admin = (scim_admin_t *) operation;
 
-    for (size_t i = 1; i + 1 < reply->elements; i += 2) {
+    for (size_t i = set_down(stats, reply); i + 1 < reply->elements; i += 2) {
         scim_text_t name = scim_reply_text(reply, i);
         json_t     *number = json_integer(scim_reply_number(reply, i + 1));
         char       *key = scim_arena_copy(&operation->arena, name.text,

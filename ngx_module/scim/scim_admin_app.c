@@ -68,6 +68,33 @@ app_written(scim_operation_t *operation, const scim_reply_t *reply)
 }
 
 
+static void
+add_number_if(scim_admin_t *admin, const json_t *number)
+{
+    char text[40] = "";
+
+    if (json_is_number(number)) {
+        snprintf(text, sizeof(text), "%.6g", json_number_value(number));
+    }
+    scim_command_text(&admin->head, text);
+}
+
+
+/* How many calls the app takes, and how soon a leaver must be out. */
+static void
+add_rate(scim_admin_t *admin, const json_t *definition)
+{
+    const json_t *limits = json_object_get(definition, "limits");
+    const json_t *target = json_object_get(definition, "revokeTargetSeconds");
+
+    add_number_if(admin, json_object_get(limits, "concurrency"));
+    add_number_if(admin, json_object_get(limits, "ratePerSecond"));
+    add_number_if(admin, json_object_get(limits, "burst"));
+    scim_command_number(&admin->head,
+        (long long) (json_number_value(target) * 1000));
+}
+
+
 /* What the store has to know of an app without reading its JSON. */
 static void
 add_limits(scim_admin_t *admin, const json_t *definition)
@@ -95,6 +122,7 @@ add_limits(scim_admin_t *admin, const json_t *definition)
     } else {
         scim_command_text(&admin->head, "");
     }
+    add_rate(admin, definition);
 }
 
 
@@ -187,6 +215,41 @@ seat_use(const json_t *limit, long long used, long long waiting)
 }
 
 
+/* How calls get through to the app; what is not so is left out. */
+static json_t *
+delivery_of(const scim_reply_t *reply, size_t at)
+{
+    static const char *const numbers[] = { "running", "waiting" };
+    char                     text[32];
+    scim_text_t              rate = scim_reply_text(reply, at + 4);
+    bool                     down = scim_reply_text(reply, at).len > 0;
+    json_t                  *out = json_pack("{ss}", "state", down ? "down"
+        : scim_reply_text(reply, at + 3).len ? "paused" : "up");
+
+    if (down) {
+        json_object_set_new(out, "downSince",
+            json_integer(scim_reply_number(reply, at)));
+        scim_admin_set(out, "why", scim_reply_text(reply, at + 1));
+        json_object_set_new(out, "nextTryAt",
+            json_integer(scim_reply_number(reply, at + 2)));
+    }
+    if (scim_reply_text(reply, at + 3).len) {
+        json_object_set_new(out, "pausedUntil",
+            json_integer(scim_reply_number(reply, at + 3)));
+    }
+    if (rate.len) {
+        snprintf(text, sizeof(text), "%.*s", (int) rate.len, rate.text);
+        json_object_set_new(out, "ratePerSecond",
+            json_real(strtod(text, NULL)));
+    }
+    for (size_t i = 0; i < 2; i++) {
+        json_object_set_new(out, numbers[i],
+            json_integer(scim_reply_number(reply, at + 5 + i)));
+    }
+    return out;
+}
+
+
 static scim_step_t
 app_shown(scim_operation_t *operation, const scim_reply_t *reply)
 {
@@ -198,6 +261,7 @@ app_shown(scim_operation_t *operation, const scim_reply_t *reply)
     json_object_set_new(admin->result, "seatUse", seat_use(
         json_object_get(admin->result, "seats"), scim_reply_number(reply, 2),
         scim_reply_number(reply, 3)));
+    json_object_set_new(admin->result, "delivery", delivery_of(reply, 4));
     return scim_admin_answer(admin, 200, json_incref(admin->result));
 }
 
@@ -217,6 +281,7 @@ forget_read_only(json_t *body)
 {
     json_object_del(body, "id");
     json_object_del(body, "seatUse");
+    json_object_del(body, "delivery");
 }
 
 

@@ -19,8 +19,8 @@
 
 static const char *const app_members[] = {
     "id", "name", "description", "seats", "accessRoles", "defaultAccessRole",
-    "connector", "account", "limits", "guard", "settleSeconds", "checks",
-    "exemptions", NULL
+    "connector", "account", "limits", "guard", "settleSeconds",
+    "revokeTargetSeconds", "checks", "exemptions", NULL
 };
 
 static const scim_app_number_t concurrency = {
@@ -28,6 +28,10 @@ static const scim_app_number_t concurrency = {
 };
 static const scim_app_number_t rate_per_second = {
     "ratePerSecond", 0.001, 100000, 0, false
+};
+static const scim_app_number_t burst = { "burst", 1, 100000, 0, true };
+static const scim_app_number_t revoke_target = {
+    "revokeTargetSeconds", 1, 2592000, 60, false
 };
 static const scim_app_number_t timeout_ms = {
     "timeoutMs", 10, 600000, 10000, true
@@ -150,13 +154,14 @@ read_roles(const json_t *body, json_t *definition, scim_error_t *error)
 
 
 /*
- * An optional object of numbers, written whole with its defaults.  `bare` is
- * a number without a default: absent stays absent.
+ * An optional object of numbers, written whole with its defaults.  `bare` are
+ * numbers without a default: absent stays absent.
  */
 static bool
 read_numbers(const json_t *body, const char *name,
     const char *const *members, const scim_app_number_t *const *numbers,
-    const scim_app_number_t *bare, json_t *definition, scim_error_t *error)
+    const scim_app_number_t *const *bare, json_t *definition,
+    scim_error_t *error)
 {
     json_t          *out = json_object();
     const json_t    *object = scim_app_member(body, name);
@@ -173,8 +178,14 @@ read_numbers(const json_t *body, const char *name,
             return false;
         }
     }
-    return bare == NULL || scim_app_member(object, bare->name) == NULL
-        || scim_app_number(object, &place, bare, out, error);
+    for (; bare && *bare; bare++) {
+        if (scim_app_member(object, (*bare)->name)
+            && !scim_app_number(object, &place, *bare, out, error))
+        {
+            return false;
+        }
+    }
+    return true;
 }
 
 
@@ -182,14 +193,18 @@ static bool
 read_limits(const json_t *body, json_t *definition, scim_error_t *error)
 {
     static const char *const members[] = {
-        "concurrency", "ratePerSecond", "timeoutMs", "maxAttempts", NULL
+        "concurrency", "ratePerSecond", "burst", "timeoutMs", "maxAttempts",
+        NULL
     };
     static const scim_app_number_t *const numbers[] = {
         &concurrency, &timeout_ms, &max_attempts, NULL
     };
+    static const scim_app_number_t *const bare[] = {
+        &rate_per_second, &burst, NULL
+    };
 
-    return read_numbers(body, "limits", members, numbers, &rate_per_second,
-        definition, error);
+    return read_numbers(body, "limits", members, numbers, bare, definition,
+        error);
 }
 
 
@@ -312,6 +327,7 @@ scim_app_validate(const json_t *body, const scim_app_policy_t *policy,
         && read_limits(body, out, error)
         && read_guard(body, out, error)
         && scim_app_number(body, NULL, &settle_seconds, out, error)
+        && scim_app_number(body, NULL, &revoke_target, out, error)
         && read_checks(body, out, error)
         && scim_app_exemptions_validate(body, out, error);
     if (!valid) {
@@ -375,6 +391,7 @@ read_stored_numbers(scim_app_t *app)
     app->limits.concurrency =
         (unsigned) stored_number(limits, &concurrency);
     app->limits.rate_per_second = stored_number(limits, &rate_per_second);
+    app->limits.burst = stored_number(limits, &burst);
     app->limits.timeout_ms = (unsigned) stored_number(limits, &timeout_ms);
     app->limits.max_attempts =
         (unsigned) stored_number(limits, &max_attempts);

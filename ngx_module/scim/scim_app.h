@@ -14,6 +14,7 @@
 typedef struct {
     unsigned concurrency;     /* calls in flight; default 8 */
     double   rate_per_second; /* 0 = none (default) */
+    double   burst;           /* calls at once; 0 = a tenth of a second's */
     unsigned timeout_ms;      /* default 10000 */
     unsigned max_attempts;    /* default 8 */
 } scim_app_limits_t;

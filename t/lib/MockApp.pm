@@ -14,7 +14,11 @@ package MockApp;
 #   { method => 'POST', path => '^/members', times => 2, status => 503,
 #     headers => { 'Retry-After' => 1 }, body => '...',
 #     effect => 1 (what was asked happens all the same),
-#     then => 'hang' (never answers) | 'close' (hangs up without an answer) }
+#     then => 'hang' (never answers) | 'close' (hangs up without an answer),
+#     delay => seconds before it, or before the usual answer }
+# control('token', { token }): calls without this bearer token get 401.
+# control('window', { limit, seconds }): so many calls in so many seconds, which
+# the headers of each answer tell; more get 429.
 use strict;
 use warnings;
 use HTTP::Tiny;
@@ -173,9 +177,11 @@ sub parse {
     return undef if length $body < ($length // 0);
     my ($method, $path) = split ' ', $head;
     my ($key) = $head =~ /^idempotency-key:\s*(\S+)/mi;
+    my ($token) = $head =~ /^authorization: Bearer (\S+)/mi;
     $$text = '';
     my $in = eval { $json->decode($body) } // {};
     return { method => $method, path => $path, key => $key, in => $in,
+        token => $token // '',
         at => Time::HiRes::time() };
 }
 
@@ -200,7 +206,13 @@ sub answer {
         return [ 200, $json->encode(steer($self, $1, $request->{in})) ];
     }
     my $rule = find_rule($self, $request);
+    my ($refused, $headers) = refuse($self, $request);
+    $rule = { status => $refused } if $refused;
     my ($status, $out) = (0, undef);
+    if ($rule && $rule->{delay}) {
+        Time::HiRes::sleep($rule->{delay});
+        $rule = undef if !defined $rule->{status} && !$rule->{then};
+    }
     if (!$rule || $rule->{effect}) {
         ($status, $out) = act($self, $request);
     }
@@ -214,9 +226,26 @@ sub answer {
         status => $rule ? $rule->{then} ? 0 : $rule->{status} // 200
             : $status);
     push @{ $self->{log} }, \%entry;
-    return [ $status, $out ] unless $rule;
+    return [ $status, $out, $headers ] unless $rule;
     return $rule->{then} eq 'hang' ? undef : 0 if $rule->{then};
-    return [ $entry{status}, $rule->{body} // '{}', $rule->{headers} ];
+    return [ $entry{status}, $rule->{body} // '{}', $rule->{headers}
+        // $headers ];
+}
+
+
+# 401 or 429, undef = let in; and the headers that tell the limit.
+sub refuse {
+    my ($self, $request) = @_;
+    return 401 if defined $self->{token} && $request->{token}
+        ne $self->{token};
+    my $window = $self->{window} or return;
+    @{$window}{qw(until used)} = ($request->{at} + $window->{seconds}, 0)
+        if $request->{at} >= ($window->{until} // 0);
+    my $left = $window->{limit} - ++$window->{used};
+    return ($left < 0 ? 429 : undef, { 'X-RateLimit-Limit' =>
+        $window->{limit}, 'X-RateLimit-Remaining' => $left < 0 ? 0 : $left,
+        'X-RateLimit-Reset' => sprintf '%.3f', $window->{until}
+            - $request->{at} });
 }
 
 
@@ -302,6 +331,8 @@ sub steer {
     my ($self, $what, $in) = @_;
     if ($what eq 'rule') { push @{ $self->{rules} }, $in }
     elsif ($what eq 'forget') { $self->{rules} = [] }
+    elsif ($what eq 'token') { $self->{token} = $in->{token} }
+    elsif ($what eq 'window') { $self->{window} = $in }
     elsif ($what eq 'calls') { return { calls => $self->{log} } }
     elsif ($what eq 'members') {
         return { members => { map { $_->{email} => $_->{role} }
