@@ -5,6 +5,7 @@
 #include "ngx_http_scim_directives.h"
 #include "ngx_http_scim_error.h"
 #include "ngx_http_scim_metrics.h"
+#include "ngx_http_scim_metrics_apps.h"
 #include "ngx_http_scim_redis.h"
 #include "ngx_http_scim_request.h"
 #include "scim_key.h"
@@ -194,6 +195,7 @@ static void
 ngx_http_scim_exit_process(ngx_cycle_t *cycle)
 {
     ngx_http_scim_redis_stop();
+    ngx_http_scim_metrics_apps_stop();
     ngx_http_scim_metrics_stop();
 }
 

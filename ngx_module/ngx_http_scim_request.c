@@ -5,6 +5,7 @@
 #include "ngx_http_scim_context.h"
 #include "ngx_http_scim_health.h"
 #include "ngx_http_scim_metrics.h"
+#include "ngx_http_scim_metrics_apps.h"
 #include "ngx_http_scim_reply.h"
 
 
@@ -256,21 +257,14 @@ ngx_http_scim_page(ngx_http_scim_ctx_t *ctx)
                                          "only GET and HEAD are served here");
     }
 
-    if (ctx->conf->kind == NGX_HTTP_SCIM_HEALTH) {
-        rc = ngx_http_scim_health(ctx);
+    rc = ctx->conf->kind == NGX_HTTP_SCIM_HEALTH
+         ? ngx_http_scim_health(ctx) : ngx_http_scim_metrics_page(ctx);
 
-        if (rc == NGX_DONE) {
-            r->main->count++;   /* the wait's, spent when it ends */
-        }
-
-        return rc;
+    if (rc == NGX_DONE) {
+        r->main->count++;   /* the wait's, spent when it ends */
     }
 
-    ctx->response.status = NGX_HTTP_OK;
-    ctx->response.content_type = "text/plain; version=0.0.4";
-    ngx_http_scim_metrics_render(&ctx->response.body);
-
-    return ngx_http_scim_reply(ctx, &ctx->response);
+    return rc;
 }
 
 

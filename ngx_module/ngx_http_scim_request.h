@@ -35,6 +35,7 @@ struct ngx_http_scim_ctx_s {
     scim_principal_t            principal;
     scim_operation_t           *operation;
     scim_response_t             response;    /* of the glue's own answers */
+    struct ngx_http_scim_apps_s *apps;       /* scim_metrics */
 
     /* a command of the glue's own (token, data set, ping) */
     scim_command_t              command;

@@ -16,6 +16,7 @@ typedef struct {
     const char *key;   /* Idempotency-Key: the task's id */
     task_kind_t kind;
     unsigned    attempt; /* 1 = first */
+    unsigned    looks;   /* that still showed somebody who was removed */
     bool        unknown; /* an earlier call may have taken effect: look first */
     bool        accepted; /* the invite was accepted: `remove`, not `cancel` */
     const scim_app_t *app;
@@ -49,9 +50,18 @@ typedef enum {
     HEALTH_LIMITED  /* too many calls */
 } app_health_t;
 
+/* How far a removal is known to be one. */
+typedef enum {
+    REMOVAL_SAID,       /* the app says so, and shows the person no more, or
+                           can show nobody */
+    REMOVAL_UNVERIFIED, /* its list has not been asked */
+    REMOVAL_LISTED      /* it still shows the person */
+} removal_word_t;
+
 typedef struct {
     outcome_kind_t kind;
     app_health_t   health;
+    removal_word_t removal;
     unsigned       calls;       /* made for the task */
     rate_limit_advice_t advice; /* the app's own limit, as last told */
     int64_t     retry_after_ms; /* < 0: the caller's own backoff decides */

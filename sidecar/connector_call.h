@@ -55,11 +55,13 @@ struct connector_call_s {
     size_t                  other_role; /* the one that is unassigned */
     bool                    cancelled;  /* the app has no such invite */
     bool                    looked_up;  /* and the list was complete */
+    bool                    verifying;  /* whether a removal is one */
+    unsigned                removals;   /* calls that remove, so far */
     struct {
         scim_buffer_t       email; /* folded */
         size_t              count; /* members with this address */
         char                id[CONNECTOR_MEMBER_ID_SIZE];
-        bool                other_role;
+        bool                other_role, accepted;
         char                off_id[CONNECTOR_MEMBER_ID_SIZE]; /* of one with
                                     the address who is switched off */
     } found;
@@ -72,6 +74,23 @@ struct connector_call_s {
 
 /* The work of an app with the `http` connector (connector_http.c). */
 void connector_http_begin(connector_call_t *call);
+
+/*
+ * Sends a step, after a look-up where it needs an id that is not known; or
+ * looks the person up (connector_http.c).
+ */
+void connector_http_send(connector_call_t *call, connector_step_t step);
+void connector_http_look_up(connector_call_t *call);
+
+/*
+ * A removal begins, the app says it is one, it has no such invite, or the
+ * person was looked up (connector_removal.c).
+ */
+void connector_removal_begin(connector_call_t *call);
+void connector_removal_done(connector_call_t *call, const char *reason);
+void connector_cancel_found_none(connector_call_t *call);
+void connector_removal_looked_up(connector_call_t *call,
+    bool every_email_seen);
 
 /* The work of an app with the `email` connector (connector_email.c). */
 void connector_email_begin(connector_call_t *call);

@@ -17,13 +17,10 @@
  *            unassign once for each other access role
  *   role     [look up, when the id is needed and not known] role, or assign
  *            and unassign as above
- *   remove   [look up, likewise] cancel (never accepted) or remove
- *            cancel answered 404 -> remove, since it may just have been
- *            accepted
+ *   remove   connector_removal.c
  */
 
 static void on_answer(void *data, const http_answer_t *answer);
-static void look_up(connector_call_t *call);
 
 static const char *const step_verbs[] = {
     [STEP_INVITE] = "invite",
@@ -133,6 +130,11 @@ write_key(const connector_call_t *call, connector_step_t step, char *key,
             call->other_role);
         return;
     }
+    if (call->task->looks > 0) { /* done once, and without effect */
+        snprintf(key, size, "%s:%s%u", call->task->key, step_verbs[step],
+            call->task->looks);
+        return;
+    }
     snprintf(key, size, "%s%s%s", call->task->key, second ? ":" : "",
         second ? step_verbs[step] : "");
 }
@@ -158,12 +160,13 @@ send_step(connector_call_t *call, connector_step_t step)
         return;
     }
     call->outcome.calls++;
+    call->removals += step == STEP_CANCEL || step == STEP_REMOVE;
 }
 
 
 /* Looks the member up first when the verb needs an id that is not known. */
-static void
-send_or_look_up(connector_call_t *call, connector_step_t step)
+void
+connector_http_send(connector_call_t *call, connector_step_t step)
 {
     call->step = step;
     if (call->member_id[0] != '\0'
@@ -174,42 +177,13 @@ send_or_look_up(connector_call_t *call, connector_step_t step)
         connector_end(call, OUTCOME_MANUAL, "the app's id of this person is "
             "not known, and the connector has no list to find it");
     } else {
-        look_up(call);
-    }
-}
-
-
-static void
-begin_removal(connector_call_t *call)
-{
-    if (!call->task->accepted && verb_of(call, STEP_CANCEL)) {
-        send_or_look_up(call, STEP_CANCEL);
-    } else if (verb_of(call, STEP_REMOVE)) {
-        send_or_look_up(call, STEP_REMOVE);
-    } else {
-        connector_end(call, OUTCOME_MANUAL, "the connector cannot remove");
-    }
-}
-
-
-/* The app says there is no invite: perhaps because it was accepted. */
-static void
-after_cancel_found_none(connector_call_t *call)
-{
-    call->cancelled = true;
-    if (verb_of(call, STEP_REMOVE)) {
-        send_or_look_up(call, STEP_REMOVE);
-    } else if (can_look_up(call)) {
-        call->step = STEP_REMOVE;
-        look_up(call);
-    } else {
-        connector_end(call, OUTCOME_DONE, "the app has no such invite");
+        connector_http_look_up(call);
     }
 }
 
 
 static bool
-is_same_person(connector_call_t *call, const char *email)
+has_address(connector_call_t *call, const char *email)
 {
     bool          same;
     scim_buffer_t folded;
@@ -224,12 +198,21 @@ is_same_person(connector_call_t *call, const char *email)
 }
 
 
+/* Whose address is hidden is known by the id that was removed. */
+static bool
+is_same_person(connector_call_t *call, const connector_member_t *member)
+{
+    return member->email[0] ? has_address(call, member->email)
+        : call->verifying && strcmp(member->id, call->member_id) == 0;
+}
+
+
 static bool
 on_member(void *data, const connector_member_t *member)
 {
     connector_call_t *call = data;
 
-    if (member->email[0] == '\0' || !is_same_person(call, member->email)) {
+    if (!is_same_person(call, member)) {
         return true;
     }
     if (!member->active) {
@@ -244,6 +227,7 @@ on_member(void *data, const connector_member_t *member)
     }
     call->found.count++;
     snprintf(call->found.id, sizeof(call->found.id), "%s", member->id);
+    call->found.accepted = member->accepted;
     call->found.other_role = member->access_role[0] != '\0'
         && strcmp(member->access_role, call->task->grant.access_role) != 0;
     /* an invite asks whether, a change asks who: that takes the whole list */
@@ -292,27 +276,14 @@ invite_looked_up(connector_call_t *call)
 
 
 static void
-member_looked_up(connector_call_t *call, bool every_email_seen)
+role_looked_up(connector_call_t *call)
 {
     if (call->found.count > 1) {
         connector_end(call, OUTCOME_MANUAL,
             "the app has several members with this address");
-    } else if (call->found.count == 0 && call->task->kind == TASK_ROLE) {
+    } else if (call->found.count == 0) {
         connector_end(call, OUTCOME_RETRY,
             "the app's list does not show this person");
-    } else if (call->found.count == 0 && !every_email_seen) {
-        connector_end(call, OUTCOME_RETRY, "the app's list hides addresses: "
-            "whether this person is among them cannot be seen");
-    } else if (call->found.count == 0 && !call->task->accepted
-               && !scim_app_lists_pending(call->task->app->connector))
-    {
-        connector_end(call, OUTCOME_MANUAL, "the app's list shows no pending "
-            "invites: whether one is open a person must see");
-    } else if (call->found.count == 0) {
-        connector_end(call, OUTCOME_DONE,
-            "the app's list does not show this person");
-    } else if (verb_of(call, call->step) == NULL) {
-        connector_end(call, OUTCOME_MANUAL, "the connector cannot remove");
     } else {
         memcpy(call->member_id, call->found.id, sizeof(call->found.id));
         send_step(call, call->step);
@@ -329,23 +300,26 @@ on_list_end(void *data, const connector_list_result_t *result)
     call->outcome.calls += result->pages;
     call->outcome.health = result->health;
     call->outcome.advice = result->advice;
-    if (!result->complete) {
+    if (!result->complete && !(call->verifying && result->status == 404)) {
         call->outcome.retry_after_ms = result->retry_after_ms;
         keep(call, result->status, result->body, result->body_len);
-        end_failed(call, result->kind, result->reason);
+        end_failed(call, call->verifying ? OUTCOME_UNKNOWN : result->kind,
+            result->reason);
         return;
     }
     call->looked_up = true;
     if (call->task->kind == TASK_INVITE) {
         invite_looked_up(call);
+    } else if (call->task->kind == TASK_ROLE) {
+        role_looked_up(call);
     } else {
-        member_looked_up(call, result->without_email == 0);
+        connector_removal_looked_up(call, result->without_email == 0);
     }
 }
 
 
-static void
-look_up(connector_call_t *call)
+void
+connector_http_look_up(connector_call_t *call)
 {
     char                    problem[96];
     outcome_kind_t          kind;
@@ -355,6 +329,7 @@ look_up(connector_call_t *call)
     connector_set_values(call, &values);
     scim_buffer_reset(&call->found.email);
     call->found.count = 0;
+    call->found.accepted = false;
     call->found.off_id[0] = '\0';
     if (task->user.email[0] == '\0' || !scim_fold(task->user.email,
             strlen(task->user.email), &call->found.email)
@@ -399,7 +374,7 @@ invite_answered(connector_call_t *call, const http_answer_t *answer)
     if (answer->status == 409) {
         call->conflict = true;
         if (can_look_up(call)) {
-            look_up(call);
+            connector_http_look_up(call);
         } else {
             connector_end(call, OUTCOME_DONE,
                 "the app has this person already");
@@ -414,7 +389,7 @@ invite_answered(connector_call_t *call, const http_answer_t *answer)
     }
     call->joined = true;
     if (verb_of(call, STEP_ASSIGN)) {
-        send_or_look_up(call, STEP_ASSIGN);
+        connector_http_send(call, STEP_ASSIGN);
     } else {
         connector_end(call, OUTCOME_DONE, "");
     }
@@ -541,16 +516,18 @@ on_answer(void *data, const http_answer_t *told)
     if (call->step == STEP_INVITE) {
         invite_answered(call, answer);
     } else if (call->step == STEP_CANCEL && !succeeded) {
-        after_cancel_found_none(call);
+        connector_cancel_found_none(call);
     } else if (call->step == STEP_ASSIGN) {
         unassign_from(call, 0);
     } else if (call->step == STEP_UNASSIGN) {
         unassign_from(call, call->other_role + 1);
     } else if (call->step == STEP_REACTIVATE) {
         after_reactivation(call);
-    } else {
-        connector_end(call, OUTCOME_DONE, succeeded ? ""
+    } else if (call->step == STEP_CANCEL || call->step == STEP_REMOVE) {
+        connector_removal_done(call, succeeded ? ""
             : "the app has no such member");
+    } else {
+        connector_end(call, OUTCOME_DONE, "");
     }
 }
 
@@ -570,23 +547,23 @@ connector_http_begin(connector_call_t *call)
         {
             send_step(call, STEP_ASSIGN); /* the invite itself worked */
         } else if (task->unknown && can_look_up(call)) {
-            look_up(call);
+            connector_http_look_up(call);
         } else {
             send_step(call, STEP_INVITE);
         }
         return;
     case TASK_ROLE:
         if (verb_of(call, STEP_ASSIGN)) {
-            send_or_look_up(call, STEP_ASSIGN);
+            connector_http_send(call, STEP_ASSIGN);
         } else if (verb_of(call, STEP_ROLE) == NULL) {
             connector_end(call, OUTCOME_MANUAL,
                 "the connector cannot change roles");
         } else {
-            send_or_look_up(call, STEP_ROLE);
+            connector_http_send(call, STEP_ROLE);
         }
         return;
     case TASK_REMOVE:
-        begin_removal(call);
+        connector_removal_begin(call);
         return;
     }
 }

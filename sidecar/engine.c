@@ -161,6 +161,18 @@ on_due(void *data, const redisReply *reply)
         return;
     }
     for (size_t i = 2; i + 3 < reply->elements; i += 4) {
+        if (strcmp(redis_reply_text(reply, i + 3), "verify") == 0) {
+            removal_check_start(shard->engine, shard->number,
+                redis_reply_text(reply, i), redis_reply_text(reply, i + 2));
+            continue;
+        }
+        if (strcmp(redis_reply_text(reply, i + 3), "overdue") == 0) {
+            log_error("workspace %s, app %s, task %s: the removal misses its "
+                "target and is still open", redis_reply_text(reply, i),
+                redis_reply_text(reply, i + 2),
+                redis_reply_text(reply, i + 1));
+            continue;
+        }
         dispatch_due(shard->engine->dispatch, shard->number,
             redis_reply_text(reply, i), redis_reply_text(reply, i + 1),
             redis_reply_text(reply, i + 2), redis_reply_text(reply, i + 3));
@@ -507,6 +519,7 @@ engine_free(engine_t *engine)
     }
     engine->stopping = true;
     checks_cancel(engine);
+    removal_checks_cancel(engine);
     connectors_free(engine->connectors);
     redis_client_free(engine->redis);
     stream_free(engine->stream);

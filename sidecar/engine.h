@@ -18,6 +18,7 @@
  *   async_job.c accepted requests -> the edge's operations -> async_finish
  *   plan_job.c  a dirty user -> facts -> planner -> plan_commit
  *   dispatch.c  tasks, app by app; task_run.c  one -> connector -> finished
+ *   removal_check.c  one listing verifies many removals
  *   check_job.c checks -> the app's list beside the grants -> report
  *   engine.c    start, shards, periodic work, the data set's guard, stop
  */
@@ -30,6 +31,7 @@ typedef struct engine_s   engine_t;
 typedef struct stream_s   stream_t;
 typedef struct dispatch_s dispatch_t;
 typedef struct check_job_s check_job_t;
+typedef struct removal_check_s removal_check_t;
 
 typedef struct {
     engine_t     *engine;
@@ -66,6 +68,7 @@ struct engine_s {
     unsigned        plans;    /* plan jobs under way */
     unsigned        audit_next; /* shard whose audit was trimmed last */
     check_job_t    *checks;   /* under way */
+    removal_check_t *removal_checks; /* likewise */
 };
 
 /* `conf` and `schemas` outlive it. */
@@ -128,6 +131,13 @@ void dispatch_due(dispatch_t *dispatch, unsigned shard, const char *workspace,
 /* Whatever waits for its app is tried now. */
 void dispatch_hurry(dispatch_t *dispatch);
 unsigned dispatch_running(const dispatch_t *dispatch);
+
+/* ---- removal_check.c ---- */
+/* Lists an app; its removals that are done are verified, or go on. */
+void removal_check_start(engine_t *engine, unsigned shard,
+    const char *workspace, const char *app);
+/* Ends what is listing; another sidecar begins anew. */
+void removal_checks_cancel(engine_t *engine);
 
 /* ---- check_job.c ---- */
 /* Claims and starts the checks of a shard that are due. */

@@ -40,6 +40,7 @@ typedef struct {
     app_health_t        health;
     unsigned            calls;
     rate_limit_advice_t advice;
+    removal_word_t      removal_word;
     char               *body;
     char               *member_id;
     char                why[160];
@@ -104,6 +105,11 @@ take_finished(run_t *run, const redisReply *reply)
         engine_wake_dirty(engine, run->shard, 0);
     }
     log_change(run, redis_reply_text(reply, 5));
+    if (strcmp(redis_reply_text(reply, 6), "1") == 0) {
+        log_error("workspace %s, app %s, task %s: the app confirmed the "
+            "removal and still shows the person", queue->workspace,
+            queue->app, run->task);
+    }
     if (strcmp(redis_reply_text(reply, 5), "up") == 0) {
         queue->free_at = 0;
     }
@@ -174,6 +180,7 @@ add_health(run_t *run, redis_call_t *call, char (*space)[24])
 {
     static const char *const words[] = { "", "ok", "failed", "denied",
                                          "limited" };
+    static const char *const removals[] = { "", "unverified", "listed" };
 
     redis_call_number(call, run->attempts_max, space[0]);
     redis_call_text(call, words[run->health]);
@@ -189,6 +196,7 @@ add_health(run_t *run, redis_call_t *call, char (*space)[24])
         redis_call_text(call, "");
     }
     redis_call_number(call, run->advice.hold_ms, space[5]);
+    redis_call_text(call, removals[run->removal_word]);
 }
 
 
@@ -266,6 +274,7 @@ on_outcome(void *data, const connector_outcome_t *outcome)
     run->health = outcome->health;
     run->calls = outcome->calls;
     run->advice = outcome->advice;
+    run->removal_word = outcome->removal;
     run->pause = outcome->advice.pause_ms;
     if (outcome->kind == OUTCOME_RETRY || outcome->kind == OUTCOME_UNKNOWN) {
         wait_again(run, outcome);
@@ -333,6 +342,8 @@ fill_call(run_t *run, const redisReply *reply)
     call->key = run->task;
     call->kind = run->kind;
     call->attempt = run->attempt;
+    call->looks = (unsigned) redis_reply_number(reply,
+        9 + GRANT_FIELD_COUNT);
     call->unknown = strcmp(redis_reply_text(reply, 1), "1") == 0;
     if (strcmp(state, "removing") == 0) {
         state = before;

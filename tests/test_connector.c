@@ -551,6 +551,7 @@ a_person_is_found_without_the_whole_list(void **state)
         "\"ana@example.com.evil.org\"},{\"id\":\"9\",\"email\":"
         "\"ana@example.com\"}]}");
     mock_app_answer(f->app, 204, "", "");
+    mock_app_answer(f->app, 200, "", "{\"found\":[]}");
     run(f, OUTCOME_DONE);
     assert_true(mock_app_is(f->app, 0,
         "GET /v1/search?q=Ana%40Example.com HTTP"));

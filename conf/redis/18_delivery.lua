@@ -147,13 +147,15 @@ do
 
     function delivery.enqueue(c, app, kind, id, due)
         call('ZREM', app_key(c, app) .. ':running', id)
+        call('ZREM', app_key(c, app) .. ':unverified', id)
         call('ZADD', queue_key(c, app, kind), number_text(due), id)
         look_at(c, app, due)
     end
 
     function delivery.drop(c, app, id)
         local key = app_key(c, app)
-        for _, set in ipairs({ ':first', ':queue', ':running' }) do
+        for _, set in ipairs({ ':first', ':queue', ':running',
+            ':unverified' }) do
             call('ZREM', key .. set, id)
         end
     end

@@ -73,6 +73,7 @@ end, {})
 
 -- app_show <id> → OK <record> <seats in use> <waiting> <delivery: down since>
 -- <why> <next try> <paused until> <calls a second> <under way> <waiting>
+-- <time-to-revoke: overdue> <unconfirmed> <count> <sum in ms> <missed> bucket...
 -- | NOTFOUND
 register('app_show', function(keys, args)
     local c, failed = begin(keys, args)
@@ -84,8 +85,9 @@ register('app_show', function(keys, args)
     if not record then
         return { 'NOTFOUND' }
     end
-    return { 'OK', record, call('ZCARD', key .. ':seated'),
-        call('ZCARD', key .. ':waiting'), unpack(delivery.show(c, args[4])) }
+    return revokes.push(c, args[4], { 'OK', record, call('ZCARD', key
+        .. ':seated'), call('ZCARD', key .. ':waiting'),
+        unpack(delivery.show(c, args[4])) })
 end, { 'no-writes' })
 
 local function unlink_share(c, app, subject)
@@ -285,7 +287,8 @@ end, { 'no-writes' })
 local TASK_STATES = { 'queued', 'running', 'waiting', 'manual', 'failed',
     'done' }
 local TASK_SHOWN = { 'id', 'app', 'user', 'kind', 'state', 'attempts',
-    'nextAt', 'answerStatus', 'answerBody', 'txn', 'excused' }
+    'nextAt', 'answerStatus', 'answerBody', 'txn', 'looks', 'overdue',
+    'excused' }
 
 local function tasks_in(c, state, app, after, limit, found)
     local n, seen = 0, 0
@@ -307,7 +310,8 @@ local function tasks_in(c, state, app, after, limit, found)
 end
 
 -- tasks <app or empty> <state or empty> <after> <limit>
--- → OK <more 0|1> { id app user kind state attempts nextAt status body txn }...
+-- → OK <more 0|1> { id app user kind state attempts nextAt status body txn
+-- looks overdue }...
 register('tasks', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then
@@ -430,6 +434,21 @@ local function push_down(c, out)
     out[count_at] = count
 end
 
+-- Time-to-revoke over all apps.
+local function push_revokes(c, out)
+    local overdue, unconfirmed, count, missed = 0, 0, 0, 0
+    for _, app in ipairs(call('ZRANGE', c.prefix .. 'apps', 0, -1)) do
+        local of = revokes.push(c, app, {})
+        overdue, unconfirmed = overdue + of[1], unconfirmed + of[2]
+        count, missed = count + tonumber(of[3]), missed + tonumber(of[5])
+    end
+    for _, one in ipairs({ 'removalsUnconfirmed', unconfirmed,
+        'revokes.overdue', overdue, 'revokes.count', count,
+        'revokes.missed', missed }) do
+        out[#out + 1] = one
+    end
+end
+
 -- stats → OK <n> { app, down since, why } { name, number }...
 register('stats', function(keys, args)
     local c, failed = begin(keys, args)
@@ -440,6 +459,7 @@ register('stats', function(keys, args)
     push_down(c, out)
     out[#out + 1] = 'eventsWaiting'
     out[#out + 1] = c.waiting
+    push_revokes(c, out)
     for _, name in ipairs({ 'users', 'groups', 'teams', 'apps', 'tokens' }) do
         out[#out + 1] = name
         out[#out + 1] = call('ZCARD', c.prefix .. name)
@@ -450,6 +470,35 @@ register('stats', function(keys, args)
     for _, state in ipairs(TASK_STATES) do
         out[#out + 1] = 'tasks.' .. state
         out[#out + 1] = call('ZCARD', c.prefix .. 'tasks:' .. state)
+    end
+    return out
+end, { 'no-writes' })
+
+local METRICS_MAX = 1000 -- apps of a shard
+
+-- metrics: of the apps of all workspaces of the shard.  Answers OK {
+-- <workspace> <app> <down 0|1> <calls under way> <waiting> <time-to-revoke as
+-- in app_show> }...
+register('metrics', function(keys, args)
+    local c, failed = begin(keys, args)
+    if not c then
+        return failed
+    end
+    local out, left = { 'OK' }, METRICS_MAX
+    for _, workspace in ipairs(call('ZRANGE', c.shard .. 'workspaces', 0,
+        METRICS_MAX - 1)) do
+        local w = { shard = c.shard, workspace = workspace, prefix = c.shard
+            .. workspace .. ':', now = c.now }
+        for _, app in ipairs(left > 0 and call('ZRANGE', w.prefix .. 'apps',
+            0, left - 1) or {}) do
+            local shown = delivery.show(w, app)
+            for _, one in ipairs({ workspace, app, shown[1] ~= '' and 1 or 0,
+                shown[6], shown[7] }) do
+                out[#out + 1] = one
+            end
+            revokes.push(w, app, out)
+            left = left - 1
+        end
     end
     return out
 end, { 'no-writes' })

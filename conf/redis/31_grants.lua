@@ -136,6 +136,8 @@ local function close_task(c, app, user)
         move_task(c, id, state, 'done')
         call('EXPIRE', task_key(c, id), TASK_KEPT)
         schedule(c, id, nil)
+        call('ZREM', app_key(c, app) .. ':unconfirmed', id)
+        revokes.forget(c, app, id)
     end
     call('HSET', grant, 'task', '')
 end

@@ -87,6 +87,9 @@ local function apply_change(c, user, change, actor, txn)
     end
     if change.action == 'new' or change.action == 'manual' then
         new_task(c, change, user, txn)
+        if change.kind == 'remove' and change.sources == '[]' then
+            revokes.begin(c, change.app, change.task)
+        end
     end
 end
 

@@ -1,14 +1,10 @@
 -- Tasks: due, claimed, finished; by the sidecar and by hand.
 
--- The same call, in a workspace of the shard.
-local function within(c, workspace)
-    return { shard = c.shard, workspace = workspace, prefix = c.shard
-        .. workspace .. ':', now = c.now, dataset = c.dataset }
-end
-
 -- task_due <limit>: tasks of the shard that are due and have room at their
 -- apps, of so many apps, reserved for the caller for a moment.  Answers OK
--- <ms to the next or empty> { <workspace> <task> <app> <kind> }...
+-- <ms to the next or empty> { <workspace> <task> <app> <kind> }...; with the
+-- kind verify, and no task, an app whose list is to verify removals; overdue:
+-- a removal that misses its target, to be told once.
 register('task_due', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then
@@ -21,8 +17,13 @@ register('task_due', function(keys, args)
         local workspace, app = string.match(member, '^(%S+) (%S+)$')
         delivery.visit(within(c, workspace), app, RESERVED, out)
     end
-    local first = call('ZRANGE', key, 0, 0, 'WITHSCORES')
-    out[2] = first[2] and number_text(tonumber(first[2]) - c.now) or ''
+    local verify = push_verify(c, out)
+    revokes.push_overdue(c, out)
+    local first = tonumber(call('ZRANGE', key, 0, 0, 'WITHSCORES')[2] or '')
+    if first or verify then
+        out[2] = number_text(math.min(first or verify, verify or first)
+            - c.now)
+    end
     return out
 end, { 'allow-oom' })
 
@@ -35,7 +36,7 @@ end
 -- task_claim <task> <owner> <lease ms>: before the call is made it is noted
 -- that it may have been made.  Answers OK <unknown before> <attempt> <kind>
 -- <app> <user> <app record> <user record> grant field... <attempts that do
--- not count>, or WAIT <ms>: the app takes no calls now, or LATER: this task.
+-- not count> <looks that showed who was removed>, or WAIT <ms>: the app takes no calls now, or LATER: this task.
 register('task_claim', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then
@@ -43,7 +44,7 @@ register('task_claim', function(keys, args)
     end
     local id, key = args[4], task_key(c, args[4])
     local task = call('HMGET', key, 'state', 'leaseUntil', 'unknown',
-        'attempts', 'kind', 'app', 'user', 'excused')
+        'attempts', 'kind', 'app', 'user', 'excused', 'looks')
     if not task[1] then
         return { 'NOTFOUND' }
     end
@@ -72,6 +73,7 @@ register('task_claim', function(keys, args)
         call('GET', user_key(c, task[7])) or '' }
     push_fields(grant, GRANT_FIELDS, out)
     out[#out + 1] = task[8] or '0'
+    out[#out + 1] = task[9] or '0'
     return out
 end, { 'allow-oom' })
 
@@ -156,6 +158,7 @@ local function settle_task(c, id, task, state, args)
     end
     if state == 'done' then
         finish_done(c, task, key, grant, args)
+        revokes.finish(c, task[5], id)
     elseif state == 'manual' or state == 'failed' then
         if task[4] == 'role' then -- where the person stands all the same
             call('HSET', grant, 'before', call('HGET', grant, 'state'))
@@ -232,8 +235,9 @@ end
 -- <member id> <applied role> <why> <actor> <status> <body> <attempts that
 -- count, at most; 0 = no end> <health: ok|failed|denied|limited|empty>
 -- <calls> <calls a second> <pause ms> <learned calls a second or empty>
--- <ms that these hold>.  Answers OK <others are due 0|1> <the app has more
--- tasks 0|1> <state> <again in ms> <down|up|empty>
+-- <ms that these hold> <a removal: unverified|listed|empty>.  Answers OK
+-- <others are due 0|1> <the app has more tasks 0|1> <state> <again in ms>
+-- <down|up|empty> <still listed: to be raised 0|1>
 register('task_finish', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then
@@ -252,17 +256,28 @@ register('task_finish', function(keys, args)
         pause = tonumber(args[20] or 0), learned = tonumber(args[21] or ''),
         learned_ms = tonumber(args[22] or '') }
     local changed = heed_app(c, key, task, outcome)
+    local unverified = outcome.state == 'done' and args[23] == 'unverified'
+        and call('HGET', grant_key(c, task[5], task[6]), 'replan') ~= '1'
+    if unverified then
+        outcome.state, outcome.again = 'waiting', 500
+    end
+    local raised = args[23] == 'listed' and note_look(c, task[5], id)
     local next_at = c.now + outcome.again
-    call('HSET', key, 'unknown', args[9], 'nextAt', number_text(next_at),
-        'owner', '', 'answerStatus', args[14], 'answerBody', args[15])
-    if outcome.state == 'waiting' then
+    call('HSET', key, 'unknown', unverified and 1 or args[9], 'nextAt',
+        number_text(next_at), 'owner', '', 'answerStatus', args[14],
+        'answerBody', args[15])
+    if unverified then
+        delivery.drop(c, task[5], id)
+        await_list(c, task[5], id)
+    elseif outcome.state == 'waiting' then
         delivery.enqueue(c, task[5], task[4], id, next_at)
     else
         delivery.drop(c, task[5], id)
+        call('ZREM', app_key(c, task[5]) .. ':unconfirmed', id)
     end
     local woken = settle_task(c, id, task, outcome.state, args)
     return { 'OK', woken, delivery.more(c, task[5]), outcome.state,
-        number_text(outcome.again), changed }
+        number_text(outcome.again), changed, raised and '1' or '0' }
 end, { 'allow-oom' })
 
 -- probe_all: every app of the shard that is down is tried now.
@@ -296,7 +311,7 @@ register('task_retry', function(keys, args)
     end
     move_task(c, args[4], task[1], 'queued')
     call('HSET', key, 'attempts', 0, 'nextAt', number_text(c.now))
-    call('HDEL', key, 'excused', 'failedAt')
+    call('HDEL', key, 'excused', 'failedAt', 'looks')
     schedule(c, args[4], c.now)
     call('HINCRBY', grant_key(c, task[2], task[3]), 'v', 1)
     because(c, 'task.retry', 'task:' .. args[4], args[5], args[6], task[2])

@@ -5,7 +5,7 @@
 
 /* Who has what (members of an app), and the work towards it (tasks). */
 #define GRANT_FIELDS 8
-#define TASK_FIELDS  10
+#define TASK_FIELDS  12
 
 static const char *const grant_states[] = {
     "pending", "invited", "accepted", "connected", "removing", "removed",
@@ -102,6 +102,14 @@ task_of(const scim_reply_t *reply, size_t at)
     }
     if (scim_reply_text(reply, at + 9).len) {
         scim_admin_set(task, "txn", scim_reply_text(reply, at + 9));
+    }
+    if (scim_reply_number(reply, at + 10) > 0) {
+        /* the app confirmed the removal, and so often still showed them */
+        json_object_set_new(task, "stillListed",
+            json_integer(scim_reply_number(reply, at + 10)));
+    }
+    if (scim_reply_text(reply, at + 11).len) {
+        json_object_set_new(task, "overdue", json_true());
     }
     return task;
 }

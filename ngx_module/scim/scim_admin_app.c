@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "scim_admin_internal.h"
+#include "scim_revoke.h"
 
 /* Apps: version in ten digits, then the definition as JSON. */
 #define VERSION_LEN 10
@@ -250,6 +251,27 @@ delivery_of(const scim_reply_t *reply, size_t at)
 }
 
 
+/* How soon people were out, in seconds; and who is not. */
+static json_t *
+revoke_of(const scim_reply_t *reply, size_t at, const json_t *definition)
+{
+    scim_revoke_t revoke;
+    const json_t *target = json_object_get(definition, "revokeTargetSeconds");
+
+    scim_revoke_read(reply, at, &revoke);
+    return json_pack("{sf,sI,sI,sI,sI,sf,sf,sf}",
+        "targetSeconds", json_is_number(target) ? json_number_value(target)
+            : 60.0,
+        "count", (json_int_t) revoke.count,
+        "missed", (json_int_t) revoke.missed,
+        "overdue", (json_int_t) revoke.overdue,
+        "unconfirmed", (json_int_t) revoke.unconfirmed,
+        "p50", scim_revoke_quantile(&revoke, 0.5),
+        "p95", scim_revoke_quantile(&revoke, 0.95),
+        "p99", scim_revoke_quantile(&revoke, 0.99));
+}
+
+
 static scim_step_t
 app_shown(scim_operation_t *operation, const scim_reply_t *reply)
 {
@@ -262,6 +284,8 @@ app_shown(scim_operation_t *operation, const scim_reply_t *reply)
         json_object_get(admin->result, "seats"), scim_reply_number(reply, 2),
         scim_reply_number(reply, 3)));
     json_object_set_new(admin->result, "delivery", delivery_of(reply, 4));
+    json_object_set_new(admin->result, "revoke", revoke_of(reply, 11,
+        admin->result));
     return scim_admin_answer(admin, 200, json_incref(admin->result));
 }
 
@@ -282,6 +306,7 @@ forget_read_only(json_t *body)
     json_object_del(body, "id");
     json_object_del(body, "seatUse");
     json_object_del(body, "delivery");
+    json_object_del(body, "revoke");
 }
 
 

@@ -16,6 +16,7 @@ package MockApp;
 #     effect => 1 (what was asked happens all the same),
 #     then => 'hang' (never answers) | 'close' (hangs up without an answer),
 #     delay => seconds before it, or before the usual answer }
+# control('lag', { seconds }): who was removed is listed so much longer.
 # control('token', { token }): calls without this bearer token get 401.
 # control('window', { limit, seconds }): so many calls in so many seconds, which
 # the headers of each answer tell; more get 429.
@@ -277,6 +278,8 @@ sub act {
         if ($method eq 'DELETE') {
             delete $self->{id_of}{ $member->{email} };
             delete $self->{member}{$1};
+            push @{ $self->{gone} }, { member => $member,
+                until => $request->{at} + $self->{lag} } if $self->{lag};
             return (204, '');
         }
         if ($method eq 'PATCH') {
@@ -317,6 +320,8 @@ sub list {
     $from //= 0;
     my @all = map { $self->{member}{$_} } sort { substr($a, 1)
         <=> substr($b, 1) } keys %{ $self->{member} };
+    push @all, map { $_->{member} } grep { $_->{until} > Time::HiRes::time() }
+        @{ $self->{gone} // [] };
     @all = grep { $_->{email} eq $query{email} } @all
         if defined $query{email};
     my $to = $from + $self->{page};
@@ -331,6 +336,7 @@ sub steer {
     my ($self, $what, $in) = @_;
     if ($what eq 'rule') { push @{ $self->{rules} }, $in }
     elsif ($what eq 'forget') { $self->{rules} = [] }
+    elsif ($what eq 'lag') { $self->{lag} = $in->{seconds} }
     elsif ($what eq 'token') { $self->{token} = $in->{token} }
     elsif ($what eq 'window') { $self->{window} = $in }
     elsif ($what eq 'calls') { return { calls => $self->{log} } }

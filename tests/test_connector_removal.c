@@ -1,0 +1,298 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <curl/curl.h>
+
+#include "connector.h"
+#include "mock_app.h"
+
+/* A removal is one when the app, asked who is there, agrees. */
+#define WATCHDOG 20000
+
+typedef struct {
+    loop_t             *loop;
+    loop_timer_t       *watchdog;
+    mock_app_t         *app;
+    connectors_t       *connectors;
+    scim_app_t          definition;
+    connector_task_t    task;
+    connector_outcome_t outcome;
+    char                reason[200];
+} fixture_t;
+
+#define FIND "\"find\":{\"method\":\"GET\"," \
+    "\"path\":\"/find?q=${user.email}\",\"items\":\"\"," \
+    "\"map\":{\"id\":\"/id\",\"email\":\"/email\"," \
+    "\"state\":\"/state\",\"active\":\"/active\"}," \
+    "\"pendingStates\":[\"invited\"]},"
+#define LIST "\"list\":{\"method\":\"GET\",\"path\":\"/members\"," \
+    "\"items\":\"\",\"map\":{\"id\":\"/id\",\"email\":\"/email\"}},"
+#define THERE "[{\"id\":\"7\",\"email\":\"ana@example.com\"}]"
+
+
+static void
+on_watchdog(loop_t *loop, void *data)
+{
+    (void) data;
+    loop_stop(loop, 1);
+}
+
+
+static int
+setup(void **state)
+{
+    fixture_t        *f = calloc(1, sizeof(*f));
+    connectors_conf_t conf = {
+        .policy = { .allow_loopback = true }, .calls_max = 4
+    };
+
+    assert_non_null(f);
+    curl_global_init(CURL_GLOBAL_ALL);
+    f->loop = loop_new();
+    f->watchdog = loop_timer_new(f->loop, on_watchdog, NULL);
+    f->app = mock_app_new(f->loop);
+    f->connectors = connectors_new(f->loop, &conf);
+    assert_non_null(f->connectors);
+    f->task = (connector_task_t) {
+        .key = "task-1", .kind = TASK_REMOVE, .attempt = 1,
+        .workspace = "acme", .member_id = "7", .join_url = "",
+        .user = { "u-1", "Ana@Example.com", "ana", "Ana", "Ana", "Lima" },
+        .grant = { "collaborator", "member" }, .accepted = true
+    };
+    *state = f;
+    return 0;
+}
+
+
+static int
+teardown(void **state)
+{
+    fixture_t *f = *state;
+
+    connectors_free(f->connectors);
+    mock_app_free(f->app);
+    loop_timer_free(f->watchdog);
+    loop_free(f->loop);
+    scim_app_free(&f->definition);
+    free(f);
+    curl_global_cleanup();
+    return 0;
+}
+
+
+static void
+on_done(void *data, const connector_outcome_t *outcome)
+{
+    fixture_t *f = data;
+
+    f->outcome = *outcome;
+    snprintf(f->reason, sizeof(f->reason), "%s", outcome->reason);
+    loop_stop(f->loop, 0);
+}
+
+
+/* Runs the task against an app that is defined with these verbs as well. */
+static void
+run(fixture_t *f, const char *verbs, outcome_kind_t kind,
+    removal_word_t removal)
+{
+    char text[2048];
+    int  len = snprintf(text, sizeof(text), "{\"id\":\"a\",\"name\":\"A\","
+        "\"accessRoles\":[\"member\"],\"defaultAccessRole\":\"member\","
+        "\"connector\":{\"type\":\"http\",\"baseUrl\":"
+        "\"http://127.0.0.1:%u\",%s"
+        "\"cancel\":{\"method\":\"DELETE\",\"path\":\"/i/${member.id}\"},"
+        "\"remove\":{\"method\":\"DELETE\",\"path\":\"/m/${member.id}\"}}}",
+        mock_app_port(f->app), verbs);
+
+    assert_true(scim_app_read(text, (size_t) len, &f->definition));
+    f->task.app = &f->definition;
+    assert_true(connector_run(f->connectors, &f->task, on_done, f));
+    loop_timer_arm(f->watchdog, WATCHDOG);
+    assert_int_equal(loop_run(f->loop), 0);
+    assert_int_equal(f->outcome.kind, kind);
+    assert_int_equal(f->outcome.removal, removal);
+    assert_int_equal(mock_app_left(f->app), 0);
+}
+
+
+static void
+an_app_that_can_show_nobody_is_taken_at_its_word(void **state)
+{
+    fixture_t *f = *state;
+
+    mock_app_answer(f->app, 204, "", "");
+    run(f, "", OUTCOME_DONE, REMOVAL_SAID);
+}
+
+
+static void
+one_that_finds_people_is_asked(void **state)
+{
+    fixture_t *f = *state;
+
+    mock_app_answer(f->app, 204, "", "");
+    mock_app_answer(f->app, 200, "", "[]");
+    run(f, FIND, OUTCOME_DONE, REMOVAL_SAID);
+    assert_true(mock_app_is(f->app, 1, "GET /find?q=Ana%40Example.com "));
+}
+
+
+static void
+not_found_is_an_answer_to_that(void **state)
+{
+    fixture_t *f = *state;
+
+    mock_app_answer(f->app, 204, "", "");
+    mock_app_answer(f->app, 404, "", "{}");
+    run(f, FIND, OUTCOME_DONE, REMOVAL_SAID);
+}
+
+
+static void
+who_is_switched_off_is_out(void **state)
+{
+    fixture_t *f = *state;
+
+    mock_app_answer(f->app, 204, "", "");
+    mock_app_answer(f->app, 200, "", "[{\"id\":\"7\",\"email\":"
+        "\"ana@example.com\",\"active\":false}]");
+    run(f, FIND, OUTCOME_DONE, REMOVAL_SAID);
+}
+
+
+static void
+one_with_a_list_alone_is_left_to_the_caller(void **state)
+{
+    fixture_t *f = *state;
+
+    mock_app_answer(f->app, 204, "", "");
+    run(f, LIST, OUTCOME_DONE, REMOVAL_UNVERIFIED);
+    assert_int_equal(mock_app_count(f->app), 1);
+}
+
+
+static void
+who_is_still_there_is_not_removed(void **state)
+{
+    fixture_t *f = *state;
+
+    mock_app_answer(f->app, 204, "", "");
+    mock_app_answer(f->app, 200, "", THERE);
+    run(f, FIND, OUTCOME_UNKNOWN, REMOVAL_LISTED);
+    assert_int_equal(f->outcome.health, HEALTH_OK);
+}
+
+
+static void
+one_that_hides_the_address_is_known_by_the_id(void **state)
+{
+    fixture_t *f = *state;
+
+    mock_app_answer(f->app, 404, "", "");
+    mock_app_answer(f->app, 200, "", "[{\"id\":\"7\"}]");
+    run(f, FIND, OUTCOME_UNKNOWN, REMOVAL_LISTED);
+}
+
+
+/* The list lagged: nothing is sent a second time. */
+static void
+another_try_begins_with_a_look(void **state)
+{
+    fixture_t *f = *state;
+
+    f->task.looks = 1;
+    mock_app_answer(f->app, 200, "", "[]");
+    run(f, FIND, OUTCOME_DONE, REMOVAL_SAID);
+    assert_true(mock_app_is(f->app, 0, "GET "));
+}
+
+
+static void
+who_is_there_then_is_removed_once_more_with_a_key_of_its_own(void **state)
+{
+    fixture_t *f = *state;
+
+    f->task.looks = 2;
+    mock_app_answer(f->app, 200, "", "[{\"id\":\"9\",\"email\":"
+        "\"ana@example.com\"}]");
+    mock_app_answer(f->app, 204, "", "");
+    mock_app_answer(f->app, 200, "", "[]");
+    run(f, FIND, OUTCOME_DONE, REMOVAL_SAID);
+    assert_true(mock_app_is(f->app, 1, "DELETE /m/9 HTTP"));
+    assert_true(mock_app_has(f->app, 1, "Idempotency-Key: task-1:remove2"));
+}
+
+
+/* Accepted between our look and our word. */
+static void
+an_invite_that_was_accepted_meanwhile_is_undone(void **state)
+{
+    fixture_t *f = *state;
+
+    f->task.accepted = false;
+    mock_app_answer(f->app, 204, "", "");
+    mock_app_answer(f->app, 200, "", "[{\"id\":\"9\",\"email\":"
+        "\"ana@example.com\",\"state\":\"active\"}]");
+    mock_app_answer(f->app, 204, "", "");
+    mock_app_answer(f->app, 200, "", "[]");
+    run(f, FIND, OUTCOME_DONE, REMOVAL_SAID);
+    assert_true(mock_app_is(f->app, 0, "DELETE /i/7 HTTP"));
+    assert_true(mock_app_is(f->app, 2, "DELETE /m/9 HTTP"));
+}
+
+
+static void
+an_invite_that_is_still_open_is_not_withdrawn(void **state)
+{
+    fixture_t *f = *state;
+
+    f->task.accepted = false;
+    mock_app_answer(f->app, 204, "", "");
+    mock_app_answer(f->app, 200, "", "[{\"id\":\"7\",\"email\":"
+        "\"ana@example.com\",\"state\":\"invited\"}]");
+    run(f, FIND, OUTCOME_UNKNOWN, REMOVAL_LISTED);
+}
+
+
+static void
+a_look_that_fails_says_nothing(void **state)
+{
+    fixture_t *f = *state;
+
+    mock_app_answer(f->app, 204, "", "");
+    mock_app_answer(f->app, 500, "", "");
+    run(f, FIND, OUTCOME_UNKNOWN, REMOVAL_SAID);
+    assert_int_equal(f->outcome.health, HEALTH_FAILED);
+}
+
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(an_app_that_can_show_nobody_is_taken_at_its_word),
+        CASE(one_that_finds_people_is_asked),
+        CASE(not_found_is_an_answer_to_that),
+        CASE(who_is_switched_off_is_out),
+        CASE(one_with_a_list_alone_is_left_to_the_caller),
+        CASE(who_is_still_there_is_not_removed),
+        CASE(one_that_hides_the_address_is_known_by_the_id),
+        CASE(another_try_begins_with_a_look),
+        CASE(who_is_there_then_is_removed_once_more_with_a_key_of_its_own),
+        CASE(an_invite_that_was_accepted_meanwhile_is_undone),
+        CASE(an_invite_that_is_still_open_is_not_withdrawn),
+        CASE(a_look_that_fails_says_nothing)
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
