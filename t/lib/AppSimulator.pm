@@ -62,9 +62,10 @@ sub scim_app {
             [ GET => qr{^$base/Users\?startIndex=(\d+)&count=\d+$}, sub {
                 my ($sim, $request, $start) = @_;
                 my @all = $sim->all;
+                my $total = @all; # a slice in grep makes the array longer
                 my @page = grep { defined } @all[$start - 1 .. $start - 2
                     + $sim->{page}];
-                return [ 200, { totalResults => scalar @all, startIndex =>
+                return [ 200, { totalResults => $total, startIndex =>
                     $start + 0, Resources => [ map { scim_user($_) }
                         @page ] } ];
             } ],
