@@ -15,6 +15,7 @@ package MockApp;
 #     headers => { 'Retry-After' => 1 }, body => '...',
 #     effect => 1 (what was asked happens all the same),
 #     then => 'hang' (never answers) | 'close' (hangs up without an answer),
+#     raw => bytes instead of an answer, drip => the same, one a second,
 #     delay => seconds before it, or before the usual answer }
 # control('lag', { seconds }): who was removed is listed so much longer.
 # control('token', { token }): calls without this bearer token get 401.
@@ -157,6 +158,10 @@ sub serve {
             }
             my $request = parse(\$text{$client}) // next;
             my $answer = answer($self, $request) // next;
+            if (ref $answer eq 'HASH') {
+                send_raw($client, $answer);
+                $answer = 0;
+            }
             if (!ref $answer) {
                 $select->remove($client);
                 delete $text{$client};
@@ -200,7 +205,25 @@ sub send_answer {
 }
 
 
-# [status, body, headers], undef = no answer at all, 0 = hang up
+# Bytes and no more; dripping is a process of its own.
+sub send_raw {
+    my ($client, $rule) = @_;
+    my ($text, $step) = ($rule->{raw} // $rule->{drip}, 65536);
+    if (defined $rule->{drip}) {
+        return if fork // die "fork: $!\n";
+        $step = 1;
+    }
+    while (length $text) {
+        my $sent = syswrite($client, substr $text, 0, $step) // last;
+        substr $text, 0, $sent, '';
+        sleep 1 if $step == 1;
+    }
+    POSIX::_exit(0) if $step == 1;
+}
+
+
+# [status, body, headers], undef = no answer at all, 0 = hang up, a rule
+# whose bytes are the answer
 sub answer {
     my ($self, $request) = @_;
     if ($request->{path} =~ m{^/_control/(\w+)$}) {
@@ -224,11 +247,13 @@ sub answer {
         email => $request->{email} // $request->{in}{email},
         role => $request->{in}{role},
         effect => $status =~ /^2/ && $request->{method} ne 'GET' ? 1 : 0,
-        status => $rule ? $rule->{then} ? 0 : $rule->{status} // 200
+        status => $rule ? $rule->{then} || defined $rule->{raw}
+            || defined $rule->{drip} ? 0 : $rule->{status} // 200
             : $status);
     push @{ $self->{log} }, \%entry;
     return [ $status, $out, $headers ] unless $rule;
     return $rule->{then} eq 'hang' ? undef : 0 if $rule->{then};
+    return $rule if defined $rule->{raw} || defined $rule->{drip};
     return [ $entry{status}, $rule->{body} // '{}', $rule->{headers}
         // $headers ];
 }
