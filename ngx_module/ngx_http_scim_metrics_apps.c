@@ -125,8 +125,8 @@ ngx_http_scim_apps_next(ngx_http_scim_ctx_t *ctx)
 
     apps->argv_len[3] = scim_key_events(apps->key, apps->shard);
 
-    if (ngx_http_scim_send(ctx, &apps->command, ngx_http_scim_apps_answered,
-                           &why)
+    if (ngx_http_scim_send(ctx, &apps->command, 0,
+                           ngx_http_scim_apps_answered, &why)
         != NGX_OK)
     {
         return ngx_http_scim_apps_reply(ctx, 0);

@@ -47,7 +47,7 @@ ngx_http_scim_redis_command(ngx_http_scim_wait_t *wait)
         return NGX_ERROR;
     }
 
-    ngx_http_scim_redis_queued(&conn->events, conn->waiting == 0);
+    ngx_http_scim_redis_queued(&conn->events, conn->waiting == 0, wait->more);
     conn->waiting++;
     conn->bytes += wait->bytes;
     ngx_http_scim_gauge_add(NGX_HTTP_SCIM_GAUGE_WAITING, 1);
@@ -58,8 +58,8 @@ ngx_http_scim_redis_command(ngx_http_scim_wait_t *wait)
 
 ngx_http_scim_wait_t *
 ngx_http_scim_redis_send(scim_command_t *command,
-    const ngx_http_scim_wait_t *before, ngx_http_scim_reply_pt handler,
-    void *data, const char **why)
+    const ngx_http_scim_wait_t *before, ngx_uint_t more,
+    ngx_http_scim_reply_pt handler, void *data, const char **why)
 {
     size_t                       i, bytes;
     ngx_http_scim_wait_t        *wait;
@@ -99,6 +99,7 @@ ngx_http_scim_redis_send(scim_command_t *command,
     wait->command = command;
     wait->bytes = bytes;
     wait->repeated = 0;
+    wait->more = more;
     wait->late = 0;
 
     if (ngx_http_scim_redis_command(wait) != NGX_OK) {

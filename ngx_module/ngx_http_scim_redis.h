@@ -25,6 +25,7 @@ struct ngx_http_scim_wait_s {
     struct ngx_http_scim_redis_conn_s    *conn;
     size_t                                bytes;     /* of the command */
     unsigned                              repeated:1;
+    unsigned                              more:1;    /* others follow it */
 };
 
 ngx_int_t ngx_http_scim_redis_start(ngx_cycle_t *cycle,
@@ -38,13 +39,13 @@ void ngx_http_scim_redis_stop(void);
  * inside this call; wait->data is `data` then.  The command must stay as it is
  * until then: it is sent again when Redis lacked our functions.  What a request
  * sends while it waits for `before` (or NULL) takes the same connection, so
- * that Redis sees both in order.  NULL when no connection is ready or too much
- * waits for it (*why says which, in words for the client): the handler is never
- * called then.
+ * that Redis sees both in order; with `more` they are written together.  NULL
+ * when no connection is ready or too much waits for it (*why says which, in
+ * words for the client): the handler is never called then.
  */
 ngx_http_scim_wait_t *ngx_http_scim_redis_send(scim_command_t *command,
-    const ngx_http_scim_wait_t *before, ngx_http_scim_reply_pt handler,
-    void *data, const char **why);
+    const ngx_http_scim_wait_t *before, ngx_uint_t more,
+    ngx_http_scim_reply_pt handler, void *data, const char **why);
 
 /* The waiting side goes away; a late reply is dropped. */
 void ngx_http_scim_redis_forget(ngx_http_scim_wait_t *wait);

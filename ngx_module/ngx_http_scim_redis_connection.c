@@ -326,7 +326,7 @@ ngx_http_scim_redis_own(ngx_http_scim_redis_conn_t *conn,
         return NGX_ERROR;
     }
 
-    ngx_http_scim_redis_queued(&conn->events, conn->waiting == 0);
+    ngx_http_scim_redis_queued(&conn->events, conn->waiting == 0, 0);
     conn->waiting++;
 
     return NGX_OK;

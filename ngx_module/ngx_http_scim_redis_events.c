@@ -82,7 +82,7 @@ ngx_http_scim_redis_write(ngx_http_scim_redis_events_t *events)
 
 void
 ngx_http_scim_redis_queued(ngx_http_scim_redis_events_t *events,
-    ngx_uint_t idle)
+    ngx_uint_t idle, ngx_uint_t more)
 {
     events->queued++;
 
@@ -90,7 +90,7 @@ ngx_http_scim_redis_queued(ngx_http_scim_redis_events_t *events,
         return;         /* written when the socket can take it */
     }
 
-    if (events->in_callback
+    if (events->in_callback || more
         || (!idle && events->queued < NGX_HTTP_SCIM_REDIS_BATCH))
     {
         ngx_post_event(&events->flush, &ngx_posted_events);

@@ -34,10 +34,11 @@ ngx_int_t ngx_http_scim_redis_attach(ngx_http_scim_redis_events_t *events,
 
 /*
  * One more command is queued.  It is written at once when Redis has nothing to
- * do (`idle`) or a batch is full, else at the end of this iteration of the
- * event loop.  Never runs a callback.
+ * do (`idle`) or a batch is full, else, and if `more` are known to follow, at
+ * the end of this iteration of the event loop: what Redis reads at once has one
+ * fsync.  Never runs a callback.
  */
 void ngx_http_scim_redis_queued(ngx_http_scim_redis_events_t *events,
-    ngx_uint_t idle);
+    ngx_uint_t idle, ngx_uint_t more);
 
 #endif

@@ -100,8 +100,8 @@ ngx_http_scim_send_commands(ngx_http_scim_ctx_t *ctx, scim_step_t step)
             break;
         }
 
-        if (ngx_http_scim_send(ctx, command, ngx_http_scim_operation_reply,
-                               &why)
+        if (ngx_http_scim_send(ctx, command, ctx->operation->parts != NULL,
+                               ngx_http_scim_operation_reply, &why)
             == NGX_OK)
         {
             continue;

@@ -48,7 +48,7 @@ ngx_http_scim_waits(ngx_http_scim_ctx_t *ctx, const char *action)
 
 ngx_int_t
 ngx_http_scim_send(ngx_http_scim_ctx_t *ctx, scim_command_t *command,
-    ngx_http_scim_reply_pt handler, const char **why)
+    ngx_uint_t more, ngx_http_scim_reply_pt handler, const char **why)
 {
     ngx_queue_t           *q;
     ngx_http_scim_wait_t  *wait, *before;
@@ -60,7 +60,7 @@ ngx_http_scim_send(ngx_http_scim_ctx_t *ctx, scim_command_t *command,
         before = ngx_queue_data(q, ngx_http_scim_wait_t, queue);
     }
 
-    wait = ngx_http_scim_redis_send(command, before, handler, ctx, why);
+    wait = ngx_http_scim_redis_send(command, before, more, handler, ctx, why);
     if (wait == NULL) {
         return NGX_DECLINED;
     }
@@ -163,7 +163,7 @@ ngx_http_scim_ask(ngx_http_scim_ctx_t *ctx, ngx_uint_t argc,
     ctx->command.argv_len = ctx->argv_len;
     ctx->next = next;
 
-    if (ngx_http_scim_send(ctx, &ctx->command, ngx_http_scim_asked, &why)
+    if (ngx_http_scim_send(ctx, &ctx->command, 0, ngx_http_scim_asked, &why)
         != NGX_OK)
     {
         ngx_http_scim_count(NGX_HTTP_SCIM_COUNT_REDIS_REFUSED);

@@ -6,13 +6,14 @@
 /* What a request waits for: its commands, their timer, its end. */
 
 /*
- * Sends a command; `handler` is called once, by the reply, or with NULL when
+ * Sends a command, together with those that follow it if there are `more` of
+ * this request; `handler` is called once, by the reply, or with NULL when
  * the connection is lost or the time is over (wait->late).  It begins with
  * ngx_http_scim_arrived() and ends with ngx_http_scim_resume().  NGX_DECLINED:
  * it was not sent, for the reason *why, and the handler is never called.
  */
 ngx_int_t ngx_http_scim_send(ngx_http_scim_ctx_t *ctx,
-    scim_command_t *command, ngx_http_scim_reply_pt handler,
+    scim_command_t *command, ngx_uint_t more, ngx_http_scim_reply_pt handler,
     const char **why);
 
 /* The request of a wait that ends here. */
