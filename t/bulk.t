@@ -312,6 +312,20 @@ for my $when ('before', 'after') {
         "clients that leave do no harm, $when Redis works");
 }
 
+# Redis hangs: what it gets to too late is not done
+$before = total();
+$socket = $stack->connection;
+kill 'STOP', $redis;
+post_bulk($socket, $json->encode(bulk_body({}, map { post_user("u$_") }
+    1 .. 200)));
+$answer = TestScim::read_answer($socket);
+kill 'CONT', $redis;
+is($answer->{status}, 503, 'a store that hangs: 503 for all');
+ok($answer->{headers}{'retry-after'}, '... with Retry-After');
+ok(TestScim::until_true(sub { $stack->scim('GET', '/Users?count=0')
+    ->{status} == 200 }), '... it goes on');
+is(total(), $before, '... and nothing was done behind the answer');
+
 # Redis leaves in the middle
 $body = $json->encode(bulk_body({}, map { post_user("u$_") } 1 .. 1000));
 $before = total();
