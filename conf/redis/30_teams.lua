@@ -30,7 +30,21 @@ local function mark_dirty(c, user, due)
     note_cause(c, dirty_member(c, user))
 end
 
+-- The same for many, in few commands.
+local function mark_all_dirty(c, users, due)
+    local list, score = {}, number_text(due)
+    c.woken = c.woken or (#users > 0 and due <= c.now)
+    for i, user in ipairs(users) do
+        list[2 * i - 1] = score
+        list[2 * i] = dirty_member(c, user)
+        note_cause(c, list[2 * i])
+    end
+    call_in_chunks('ZADD', c.shard .. 'dirty', list)
+end
+
 -- ---- teams follow groups -----------------------------------------------------
+
+do -- a scope of its own: a chunk holds 200 local names at most
 
 local function ensure_team(c, group)
     local name = call('HGET', c.prefix .. 'group-names', group)
@@ -122,16 +136,19 @@ end
 -- Marks those of the users whose teams change, until as many steps were made
 -- as one call may take.  Answers how many were looked at.
 local function follow_all(c, users, marked_until, out)
+    local changed, done = {}, #users
     for i, user in ipairs(users) do
         if follow(c, user) then
-            mark_dirty(c, user, marked_until)
+            changed[#changed + 1] = user
             out[#out + 1] = user
         end
         if c.steps >= STEPS_MAX then
-            return i
+            done = i
+            break
         end
     end
-    return #users
+    mark_all_dirty(c, changed, marked_until)
+    return done
 end
 
 -- `until` of the calls before, 0 = this one is the first.
@@ -254,12 +271,12 @@ register('mark', function(keys, args)
     end
     local page = call('ZRANGEBYLEX', key, '(' .. args[6], '+', 'LIMIT', 0,
         math.min(tonumber(args[7]), CHUNK))
-    for _, user in ipairs(page) do
-        if args[8] ~= '' then
+    if args[8] ~= '' then
+        for _, user in ipairs(page) do
             suspect_app(c, args[8], user)
         end
-        mark_dirty(c, user, c.now)
     end
+    mark_all_dirty(c, page, c.now)
     return { 'OK', page[#page] or '', #page }
 end, { 'allow-oom' })
 
@@ -283,15 +300,19 @@ register('dirty_claim', function(keys, args)
     end
     local key = c.shard .. 'dirty'
     local lease = number_text(c.now + tonumber(args[4]))
-    local out = { 'OK', lease, '' }
+    local out, leased = { 'OK', lease, '' }, {}
     for _, member in ipairs(call('ZRANGEBYSCORE', key, '-inf',
         number_text(c.now), 'LIMIT', 0, tonumber(args[5]))) do
-        call('ZADD', key, lease, member)
+        leased[#leased + 1] = lease
+        leased[#leased + 1] = member
         local workspace, user = string.match(member, '^(%S+) (%S+)$')
         out[#out + 1] = workspace
         out[#out + 1] = user
     end
+    call_in_chunks('ZADD', key, leased)
     local first = call('ZRANGE', key, 0, 0, 'WITHSCORES')
     out[3] = first[2] and number_text(tonumber(first[2]) - c.now) or ''
     return out
 end, { 'allow-oom' })
+
+end

@@ -42,35 +42,46 @@ local MEMBER = { invited = true, accepted = true, connected = true,
     held = true }
 
 -- Owners who stay: people with the role who are in the app.
-local function place_owner(c, app, user, state, role)
+local function place_owner(c, app, user, state, had_role, role)
     local key = app_key(c, app) .. ':owners'
     if role == 'owner' and MEMBER[state] then
         call('ZADD', key, 0, user)
-    else
+    elseif role == 'owner' or had_role == 'owner' then
         call('ZREM', key, user)
     end
 end
 
-local function place_grant(c, app, user, state)
-    local key, freed = app_key(c, app), 0
+-- Among the app's people and the user's apps, or among those who were.
+local function place_person(c, app, user, from, state)
+    local key = app_key(c, app)
     if state == 'removed' then
         call('ZREM', key .. ':grants', user)
         call('ZADD', key .. ':removed', 0, user)
         call('ZREM', user_key(c, user) .. ':grants', app)
-    else
+    elseif from == '' or from == 'removed' then
         call('ZADD', key .. ':grants', 0, user)
-        call('ZREM', key .. ':removed', user)
         call('ZADD', user_key(c, user) .. ':grants', 0, app)
+        if from == 'removed' then
+            call('ZREM', key .. ':removed', user)
+        end
     end
+end
+
+-- The state alone says where a person stands, so that only what differs
+-- between the two is written.
+local function place_grant(c, app, user, from, state)
+    local key, freed = app_key(c, app), 0
+    local had_seat = from ~= '' and not SEATLESS[from]
+    place_person(c, app, user, from, state)
     if state == 'waitlisted' then
         call('ZADD', key .. ':waiting', 'NX',
             call('HINCRBY', key .. ':limits', 'arrivals', 1), user)
-    else
+    elseif from == 'waitlisted' then
         freed = call('ZREM', key .. ':waiting', user)
     end
-    if SEATLESS[state] then
+    if had_seat and SEATLESS[state] then
         freed = freed + call('ZREM', key .. ':seated', user)
-    else
+    elseif not had_seat and not SEATLESS[state] then
         call('ZADD', key .. ':seated', 0, user)
     end
     if freed > 0 then
@@ -89,16 +100,25 @@ local function audit_grant(c, actor, app, user, from, to, why)
     call('HSET', key, 'trail', trail)
 end
 
+-- What follows from a state that was written: `was` has the former state and
+-- role, `role` is the present one.
+local function note_state(c, app, user, was, state, role, actor, why)
+    local from = was.state
+    if from ~= state then
+        place_grant(c, app, user, from, state)
+        audit_grant(c, actor, app, user, from, state, why)
+    end
+    place_owner(c, app, user, state, was.role, role)
+end
+
 local function set_state(c, app, user, state, actor, why)
     local key = grant_key(c, app, user)
     local was = call('HMGET', key, 'state', 'role')
-    local from = was[1] or ''
-    if from ~= state then
+    if was[1] ~= state then
         call('HSET', key, 'state', state, 'changed', number_text(c.now))
-        place_grant(c, app, user, state)
-        audit_grant(c, actor, app, user, from, state, why)
     end
-    place_owner(c, app, user, state, was[2])
+    note_state(c, app, user, { state = was[1] or '', role = was[2] }, state,
+        was[2], actor, why)
 end
 
 -- ---- tasks, as grants have them -------------------------------------------------

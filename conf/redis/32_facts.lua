@@ -3,6 +3,11 @@
 local GRANT_FIELDS = { 'state', 'role', 'accessRole', 'appliedRole',
     'sources', 'memberId', 'email', 'userName', 'v', 'task', 'lostAt',
     'before', 'replan', 'kept', 'heldAs' }
+local GRANT_AND_HOLD = {}
+for i = 1, #GRANT_FIELDS do
+    GRANT_AND_HOLD[i] = GRANT_FIELDS[i]
+end
+GRANT_AND_HOLD[#GRANT_FIELDS + 1] = 'hold'
 local TASK_FIELDS = { 'kind', 'state', 'attempts', 'unknown' }
 
 local function push_sources(c, user, out, apps)
@@ -38,17 +43,23 @@ local function push_fields(key, fields, out)
     end
 end
 
-local function hold_state(c, key)
-    local id = call('HGET', key, 'hold')
-    return id and id ~= '' and call('HGET', c.prefix .. 'hold:' .. id,
-        'state') or ''
+local function hold_state(c, id)
+    return id ~= '' and call('HGET', c.prefix .. 'hold:' .. id, 'state')
+        or ''
 end
 
--- Is there no other owner in the app?  Asked for owners alone.
-local function is_last_owner(c, app, user)
-    if call('HGET', grant_key(c, app, user), 'role') ~= 'owner' then
-        return false
+local function push_task(c, id, out)
+    if id == '' then
+        for _ = 1, #TASK_FIELDS do
+            out[#out + 1] = ''
+        end
+        return
     end
+    push_fields(c.prefix .. 'task:' .. id, TASK_FIELDS, out)
+end
+
+-- Is there no other owner in the app?
+local function is_last_owner(c, app, user)
     local key = app_key(c, app) .. ':owners'
     return call('ZCARD', key) - (call('ZSCORE', key, user) and 1 or 0) == 0
 end
@@ -57,19 +68,19 @@ end
 -- hold, task fields} <n> {app, seat 0|1, last owner 0|1, app record}; empty
 -- text for what is not there
 local function gather(c, user)
-    local out, apps = {}, {}
+    local out, apps, owned = {}, {}, {}
     out[1] = call('GET', user_key(c, user)) or ''
     push_sources(c, user, out, apps)
     local granted = call('ZRANGE', user_key(c, user) .. ':grants', 0, -1)
     out[#out + 1] = #granted
     for _, app in ipairs(granted) do
         apps[app] = true
-        local key = grant_key(c, app, user)
-        out[#out + 1] = app
-        push_fields(key, GRANT_FIELDS, out)
-        local task = out[#out - #GRANT_FIELDS + 10]
-        out[#out + 1] = hold_state(c, key)
-        push_fields(c.prefix .. 'task:' .. task, TASK_FIELDS, out)
+        local at = #out + 1
+        out[at] = app
+        push_fields(grant_key(c, app, user), GRANT_AND_HOLD, out)
+        owned[app] = out[at + 2] == 'owner'
+        out[#out] = hold_state(c, out[#out])
+        push_task(c, out[at + 10], out)
     end
     local names = {}
     for app in pairs(apps) do
@@ -80,7 +91,8 @@ local function gather(c, user)
     for _, app in ipairs(names) do
         out[#out + 1] = app
         out[#out + 1] = has_seat(c, app, user) and '1' or '0'
-        out[#out + 1] = is_last_owner(c, app, user) and '1' or '0'
+        out[#out + 1] = owned[app] and is_last_owner(c, app, user) and '1'
+            or '0'
         out[#out + 1] = call('GET', app_key(c, app)) or ''
     end
     return out

@@ -14,20 +14,35 @@ local function read_change(args, at)
     return change
 end
 
-local function write_grant(c, key, change)
+-- The grant as it was; empty text for what there is not.
+local function read_former(key)
+    local was = call('HMGET', key, 'state', 'role', 'task', 'hold', 'email',
+        'userName', 'v', 'created', 'sources', 'accessRole', 'cause')
+    return { state = was[1] or '', role = was[2] or '', task = was[3] or '',
+        hold = was[4] or '', email = was[5] or '', userName = was[6] or '',
+        v = tonumber(was[7] or '') or 0, created = was[8], sources = was[9],
+        accessRole = was[10], cause = was[11] or '' }
+end
+
+-- In one command; `state` stays what it was when a hold decides about it.
+local function write_grant(c, key, change, was, state)
+    local named = change.email ~= '' or change.userName ~= ''
+    local now = number_text(c.now)
     call('HSET', key, 'role', change.role, 'accessRole', change.accessRole,
         'sources', change.sources, 'lostAt', change.lostAt, 'before',
         change.before, 'replan', change.replan, 'kept', change.kept, 'guard',
-        change.guard)
-    if change.email ~= '' or change.userName ~= '' then
-        call('HSET', key, 'email', change.email, 'userName', change.userName)
-    end
-    call('HSETNX', key, 'created', number_text(c.now))
-    call('HINCRBY', key, 'v', 1)
+        change.guard, 'email', named and change.email or was.email,
+        'userName', named and change.userName or was.userName, 'created',
+        was.created or now, 'v', number_text(was.v + 1),
+        unpack(state ~= was.state and { 'state', state, 'changed', now }
+            or {}))
 end
 
 -- What the change means for the count of those who lose the app.
-local function count_change(c, change, user)
+local function count_change(c, change, user, was)
+    if was.state == '' then
+        return -- who never had it did not lose it
+    end
     if change.sources ~= '[]' or change.kept ~= '' or change.state
         == 'removed' then
         uncount_loss(c, change.app, user)
@@ -38,13 +53,11 @@ end
 
 -- Why this change is made.  While a loss settles the grant remembers what
 -- caused it: what comes to the person meanwhile is not why they are out.
-local function find_cause(c, key, change, causes)
-    local stored = call('HMGET', key, 'sources', 'role', 'accessRole',
-        'cause')
-    local settling = read_cause(stored[4] or '')
+local function find_cause(c, key, change, was, causes)
+    local settling = read_cause(was.cause)
     local cause = cause_of_app(causes, change.app)
-    local changed = stored[1] ~= change.sources or stored[2] ~= change.role
-        or stored[3] ~= change.accessRole or change.guard == 'leaver'
+    local changed = was.sources ~= change.sources or was.role ~= change.role
+        or was.accessRole ~= change.accessRole or change.guard == 'leaver'
     if settling and not (cause and (changed or cause.app == change.app)) then
         cause = settling
     end
@@ -54,32 +67,36 @@ local function find_cause(c, key, change, causes)
             or settling and settling.share or ''
     end
     if change.lostAt == '' then
-        call('HDEL', key, 'cause')
+        if was.cause ~= '' then
+            call('HDEL', key, 'cause')
+        end
     elseif cause and cause ~= settling then
         call('HSET', key, 'cause', cause_text(cause))
     end
 end
 
-local function apply_change(c, user, change, actor, txn)
+local function apply_change(c, user, change, causes, actor, txn)
     local key = grant_key(c, change.app, user)
-    local hold, why
-    count_change(c, change, user)
+    local was, hold, why = read_former(key)
+    find_cause(c, key, change, was, causes)
+    count_change(c, change, user, was)
     if change.guard ~= '' then
         hold, why = must_hold(c, change, user)
     end
-    write_grant(c, key, change)
+    write_grant(c, key, change, was, hold and was.state or change.state)
     if hold then
         hold_grant(c, hold, change.app, user, change.before,
             change.guard == 'leaver', why)
+        place_owner(c, change.app, user, 'held', was.role, change.role)
         return
     end
-    if change.action ~= 'keep' then
+    if change.action ~= 'keep' and was.task ~= '' then
         close_task(c, change.app, user)
     end
-    if change.state ~= 'held' then
+    if change.state ~= 'held' and was.hold ~= '' then
         leave_hold(c, change.app, user)
     end
-    set_state(c, change.app, user, change.state,
+    note_state(c, change.app, user, was, change.state, change.role,
         c.cause and c.cause.actor ~= '' and c.cause.actor or actor,
         change.why)
     if change.state == 'removed' then
@@ -108,9 +125,8 @@ register('plan_commit', function(keys, args)
     end
     local causes = causes_of(c, dirty_member(c, user))
     for i = 1, tonumber(args[10]) do
-        local change = read_change(args, 11 + (i - 1) * #CHANGE_FIELDS)
-        find_cause(c, grant_key(c, change.app, user), change, causes)
-        apply_change(c, user, change, args[8], args[9])
+        apply_change(c, user, read_change(args, 11 + (i - 1)
+            * #CHANGE_FIELDS), causes, args[8], args[9])
     end
     local mark = call('ZSCORE', dirty, dirty_member(c, user))
     if mark and tonumber(mark) == tonumber(args[5]) then

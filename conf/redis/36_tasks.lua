@@ -130,14 +130,12 @@ end
 local function finish_done(c, task, key, grant, args)
     local kind, app, user = task[4], task[5], task[6]
     local now = call('HMGET', grant, 'state', 'before')
-    call('HSET', grant, 'task', '', 'before', '')
     if kind == 'remove' then
+        call('HSET', grant, 'task', '', 'before', '')
         finish_removal(c, grant, app, user, args)
     else
-        call('HSET', grant, 'appliedRole', args[11])
-        if args[10] ~= '' then
-            call('HSET', grant, 'memberId', args[10])
-        end
+        call('HSET', grant, 'task', '', 'before', '', 'appliedRole',
+            args[11])
         if kind == 'invite' then
             set_state(c, app, user, 'invited', args[13], args[12])
         elseif now[1] == 'manual' or now[1] == 'failed' then
