@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <openssl/rand.h>
 
 #include "log.h"
 
@@ -533,6 +534,22 @@ engine_free(engine_t *engine)
     loop_timer_free(engine->period_timer);
     loop_timer_free(engine->stop_timer);
     free(engine);
+}
+
+
+/* OpenSSL asks the kernel who we are for every single draw. */
+bool
+engine_random(engine_t *engine, void *out, size_t len)
+{
+    if (len > engine->random_left) {
+        if (RAND_bytes(engine->random, sizeof(engine->random)) != 1) {
+            return false;
+        }
+        engine->random_left = sizeof(engine->random);
+    }
+    engine->random_left -= len;
+    memcpy(out, engine->random + engine->random_left, len);
+    return true;
 }
 
 

@@ -63,6 +63,8 @@ struct engine_s {
     unsigned        shard_count;
     char            dataset[80];
     long long       appended; /* events ever, as last noted */
+    unsigned char   random[1024]; /* the last `random_left` are unused */
+    size_t          random_left;
     bool            ready;    /* the data set is the known one */
     bool            stopping;
     unsigned        plans;    /* plan jobs under way */
@@ -85,6 +87,10 @@ void engine_stop(engine_t *engine);
 /* Look at the dirty users, or the due tasks, of a shard in `after` ms. */
 void engine_wake_dirty(engine_t *engine, unsigned shard, int64_t after);
 void engine_wake_due(engine_t *engine, unsigned shard, int64_t after);
+
+/* Random bytes, at most 64, for ids and jitter; false when there are none. */
+bool engine_random(engine_t *engine, void *out, size_t len)
+    __attribute__((warn_unused_result));
 
 /* Something ended: when stopping, maybe everything did. */
 void engine_check_stopped(engine_t *engine);

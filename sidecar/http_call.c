@@ -159,18 +159,22 @@ on_read(char *out, size_t size, size_t count, void *data)
 
 
 /*
- * Called when curl would send a body again on a new connection, because a
- * kept one died without an answer.  The app may have acted on the first.
+ * Called before a request is sent, and when curl would send it again on a new
+ * connection, because a kept one died without an answer.  The app may have
+ * acted on the first.
  */
 static int
-on_seek(void *data, curl_off_t offset, int origin)
+on_send(void *data, char *peer, char *own, int peer_port, int own_port)
 {
     http_call_t *call = data;
 
-    if (call->body_sent == 0 && offset == 0 && origin == SEEK_SET) {
-        return CURL_SEEKFUNC_OK;
-    }
-    return CURL_SEEKFUNC_FAIL;
+    (void) peer;
+    (void) own;
+    (void) peer_port;
+    (void) own_port;
+    call->again = call->sending;
+    call->sending = true;
+    return call->again ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
 
@@ -228,17 +232,13 @@ set_body(http_call_t *call)
         curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call->method);
         return;
     }
-    /* without a body nothing would stop curl from sending it twice */
-    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, call->body == NULL ? 1L
-        : 0L);
-    curl_easy_setopt(easy, CURLOPT_POST, 1L);
-    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call->method);
+    /* given whole, the body leaves together with the headers */
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
         (curl_off_t) call->body_len);
-    curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
-    curl_easy_setopt(easy, CURLOPT_READDATA, call);
-    curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
-    curl_easy_setopt(easy, CURLOPT_SEEKDATA, call);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, call->body ? call->body : "");
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call->method);
+    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_send);
+    curl_easy_setopt(easy, CURLOPT_PREREQDATA, call);
 }
 
 
@@ -315,7 +315,7 @@ http_call_prepare(http_call_t *call)
 
 
 static bool
-nothing_was_sent(const http_call_t *call, CURLcode code)
+nothing_was_sent(const http_call_t *call)
 {
     long  sent = 0;
     CURL *easy = call->easy;
@@ -323,7 +323,7 @@ nothing_was_sent(const http_call_t *call, CURLcode code)
     if (call->mail_to) {
         return call->body_sent == 0; /* a mail without a text is none */
     }
-    if (code == CURLE_SEND_FAIL_REWIND) {
+    if (call->again) {
         return false;
     }
     curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &sent);
@@ -346,6 +346,9 @@ problem_of(const http_call_t *call, CURLcode code)
     if (call->too_slow) {
         return "the answer is too slow";
     }
+    if (call->again) {
+        return "the connection was closed before an answer came";
+    }
     if (code == CURLE_OPERATION_TIMEDOUT) {
         return "timed out";
     }
@@ -360,7 +363,7 @@ http_call_answer(http_call_t *call, CURLcode code, http_answer_t *answer)
 
     curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
     answer->result = code == CURLE_OK ? HTTP_ANSWERED
-        : nothing_was_sent(call, code) ? HTTP_NOT_SENT : HTTP_BROKEN;
+        : nothing_was_sent(call) ? HTTP_NOT_SENT : HTTP_BROKEN;
     answer->status = (int) status;
     answer->body = call->answer.data ? call->answer.data : "";
     answer->body_len = call->answer.len;

@@ -27,6 +27,7 @@ struct http_call_s {
     size_t             headers_len; /* bytes of the answer's headers */
     unsigned           timeout_ms;
     bool               https, refused; /* refused: by the address guard */
+    bool               sending, again; /* again: curl would send it twice */
     bool               too_big, more;
     bool               too_slow;
     int64_t            answered_at; /* loop time of the first byte, 0 = none */

@@ -14,7 +14,7 @@
  * socket action, HTTP/1.1 with kept connections, no redirects, no proxies,
  * certificates verified, every peer looked at by the address guard.  A call
  * is sent once: curl's own repetition on a connection that died is off for
- * calls with a body.
+ * calls that change something, but DELETE.
  */
 typedef struct http_client_s http_client_t;
 typedef struct http_call_s   http_call_t;

@@ -1,7 +1,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <openssl/rand.h>
 
 #include "engine.h"
 #include "facts.h"
@@ -142,7 +141,7 @@ make_task_ids(job_t *job)
         return false;
     }
     for (size_t i = 0; i < job->plan.count; i++) {
-        if (RAND_bytes(random, sizeof(random)) != 1) {
+        if (!engine_random(job->engine, random, sizeof(random))) {
             return false;
         }
         scim_uuid_v7(loop_wall(), random, job->task_ids[i]);

@@ -458,8 +458,22 @@ redis_call_text(redis_call_t *call, const char *text)
 void
 redis_call_number(redis_call_t *call, long long number, char *space)
 {
-    redis_call_add(call, space,
-        (size_t) snprintf(space, 24, "%lld", number));
+    char               digits[LENGTH_DIGITS];
+    size_t             count = 0, len = 0;
+    unsigned long long left = number < 0 ? -(unsigned long long) number
+                                         : (unsigned long long) number;
+
+    do {
+        digits[count++] = (char) ('0' + left % 10);
+        left /= 10;
+    } while (left);
+    if (number < 0) {
+        space[len++] = '-';
+    }
+    while (count) {
+        space[len++] = digits[--count];
+    }
+    redis_call_add(call, space, len);
 }
 
 
@@ -467,15 +481,23 @@ void
 redis_call_begin(redis_call_t *call, const char *function, bool read_only,
     unsigned shard, const char *workspace, const char *dataset)
 {
+    int    key_len;
+    size_t prefix_len = sizeof(SCIM_FUNCTION_PREFIX) - 1;
+    size_t len = strlen(function);
+
     memset(call, 0, sizeof(*call));
-    snprintf(call->name, sizeof(call->name), "%s%s", SCIM_FUNCTION_PREFIX,
-        function);
-    snprintf(call->key, sizeof(call->key), "scim:{%03u}:events",
+    if (prefix_len + len > sizeof(call->name)) {
+        call->failed = true;
+        return;
+    }
+    memcpy(call->name, SCIM_FUNCTION_PREFIX, prefix_len);
+    memcpy(call->name + prefix_len, function, len);
+    key_len = snprintf(call->key, sizeof(call->key), "scim:{%03u}:events",
         shard % 1000);
     redis_call_text(call, read_only ? "FCALL_RO" : "FCALL");
-    redis_call_text(call, call->name);
+    redis_call_add(call, call->name, prefix_len + len);
     redis_call_text(call, "1");
-    redis_call_text(call, call->key);
+    redis_call_add(call, call->key, (size_t) key_len);
     redis_call_text(call, workspace);
     redis_call_text(call, dataset);
     redis_call_text(call, "0");
