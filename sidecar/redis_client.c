@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "reply_memory.h"
 #include "scim_embedded.h"
 
 #define BACKOFF_MIN 50 /* ms */
@@ -20,6 +21,7 @@ struct redis_client_s {
     redis_state_pt         state;
     void                  *data;
     redisAsyncContext     *context;
+    reply_memory_t         replies;
     loop_timer_t          *timer;
     int                    fd;
     int                    watched;
@@ -240,6 +242,7 @@ connect_now(loop_t *loop, void *data)
     client->context = context;
     client->fd = context->c.fd;
     client->watched = 0;
+    reply_memory_use(&client->replies, context->c.reader);
     context->data = client;
     context->ev.data = client;
     context->ev.addRead = add_read;

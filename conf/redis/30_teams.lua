@@ -237,6 +237,13 @@ local function concerns_access(c, user)
         > 0
 end
 
+-- In no group, no team and no app: as most people are who were just made.
+local function is_apart(c, user)
+    local key = user_key(c, user)
+    return call('EXISTS', key .. ':groups', key .. ':teams', key .. ':apps',
+        key .. ':grants') == 0
+end
+
 -- user_sync <lease ms> <user>: the teams of one user, as the directory is now.
 -- Answers OK, and the lease and the user when there is something to plan.
 register('user_sync', function(keys, args)
@@ -245,6 +252,9 @@ register('user_sync', function(keys, args)
         return failed
     end
     local user = args[5]
+    if is_apart(c, user) then
+        return { 'OK' }
+    end
     follow(c, user)
     if not concerns_access(c, user) then
         return { 'OK' }
