@@ -18,7 +18,7 @@ $SIG{INT} = $SIG{TERM} = sub { exit 1 };
 END {
     if (defined $owner && $$ == $owner) {
         my $status = $?;
-        stop($_) for @children;
+        stop($_) for reverse my @left = @children;
         $? = $status;
     }
 }
