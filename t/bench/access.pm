@@ -2,7 +2,6 @@
 # beside many requests, beside an app that hangs.  Part of t/bench/run.
 use strict;
 use warnings;
-use IO::Socket::INET;
 use JSON::PP;
 
 
@@ -28,17 +27,18 @@ sub bench_idle {
 }
 
 
-# The other app takes connections, reads nothing and says nothing.
+# The other app answers once, so that it gets all the calls that it may, then
+# takes connections, reads nothing and says nothing.
 sub bench_hanging {
     my ($stack, $o, $app, $group) = @_;
-    my (@alone, @beside, @p99);
+    my (@alone, @beside);
     for my $round (1 .. $o->{rounds}) {
-        my @users = make_people($stack, 2 * $o->{samples} + 100);
+        my @users = make_people($stack, 2 * $o->{samples} + 101);
         progress("beside an app that hangs, round $round of $o->{rounds}");
-        my $hanging = IO::Socket::INET->new(LocalAddr => '127.0.0.1',
-            Listen => 256) or die "listen: $!\n";
-        my ($id, $others) = make_share($stack, $hanging->sockport,
+        my $hanging = make_listener();
+        my ($id, $others) = make_share($stack, $hanging->{port},
             concurrency => 64);
+        times_to_receipt($stack, $hanging, $others, pop @users);
         my @some = splice @users, 0, $o->{samples};
         push @alone, [ times_to_receipt($stack, $app, $group, @some) ];
         @some = splice @users, 0, 100;
@@ -48,7 +48,7 @@ sub bench_hanging {
         });
         push @beside, [ times_to_receipt($stack, $app, $group, @users) ];
         admin($stack, 'DELETE', "/apps/$id");
-        close $hanging;
+        close $_ for $hanging->{select}->handles;
         wait_for(60, 'the hanging calls to be given up', sub {
             redis($stack, 'ZCARD', key($stack, 'tasks:running')) == 0;
         });
