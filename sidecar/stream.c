@@ -11,6 +11,11 @@
 #define BLOCK_MS     "4000"
 #define PAGE         500  /* users that are marked at once */
 #define STALE_MS     "60000"
+/*
+ * Acknowledgements wait for others: sent at once, each would put a sync of
+ * Redis' log before the next step of the very person the event is about.
+ */
+#define ACK_AFTER_MS 20
 #define ID_LEN       40
 #define CAUSE_LINE_MAX 100
 #define CAUSE_MAX    (8 * (CAUSE_LINE_MAX + 1) + 1)
@@ -139,7 +144,7 @@ ack_later(stream_t *stream, unsigned shard, const char *id)
     snprintf(stream->acks[stream->ack_count], 48, "%s", id);
     stream->ack_shards[stream->ack_count++] = shard;
     if (!loop_timer_armed(stream->ack_timer)) {
-        loop_timer_arm(stream->ack_timer, 0);
+        loop_timer_arm(stream->ack_timer, ACK_AFTER_MS);
     }
 }
 

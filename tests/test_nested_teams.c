@@ -127,7 +127,7 @@ who_left_before_the_group_did_is_out(void **state)
     assert_int_equal(team_size(a), 1);
     change(b, "remove", user);
     change(a, "remove", b);
-    access_expect(&harness, "OK", "users_sync", "10000", "0", user, NULL);
+    access_expect(&harness, "OK", "users_sync", "10000", "0", "", user, NULL);
     assert_int_equal(team_size(b), 0);
     assert_int_equal(team_size(a), 0);
 }

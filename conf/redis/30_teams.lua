@@ -156,6 +156,16 @@ local function lease_until(c, lease, since)
     return since == '0' and c.now + tonumber(lease) or tonumber(since)
 end
 
+-- The team's record is named as the group, or goes with it.
+local function sync_record(c, group)
+    if call('EXISTS', c.prefix .. 'group:' .. group) == 1 then
+        ensure_team(c, group)
+        c.ensured = { [group] = true }
+    elseif call('ZCARD', c.prefix .. 'team:' .. group .. ':members') == 0 then
+        drop_team(c, group)
+    end
+end
+
 -- team_sync <group>: the team's record, named as the group; gone once the
 -- group is and nobody is left in the team.
 register('team_sync', function(keys, args)
@@ -163,18 +173,14 @@ register('team_sync', function(keys, args)
     if not c then
         return failed
     end
-    local group = args[4]
-    if call('EXISTS', c.prefix .. 'group:' .. group) == 1 then
-        ensure_team(c, group)
-    elseif call('ZCARD', c.prefix .. 'team:' .. group .. ':members') == 0 then
-        drop_team(c, group)
-    end
+    sync_record(c, args[4])
     return { 'OK' }
 end, { 'allow-oom' })
 
--- users_sync <lease ms> <until or 0> <user>...: the teams of these users.
--- Answers OK <until> <users done> and those whose teams changed, marked dirty
--- and leased to the caller until then.
+-- users_sync <lease ms> <until or 0> <group or empty> <user>...: the teams of
+-- these users, after that group's team_sync.  Answers OK <until> <users done>
+-- and those whose teams changed, marked dirty and leased to the caller until
+-- then.
 register('users_sync', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then
@@ -182,7 +188,10 @@ register('users_sync', function(keys, args)
     end
     local leased = lease_until(c, args[4], args[5])
     local out = { 'OK', number_text(leased), 0 }
-    out[3] = follow_all(c, { unpack(args, 6) }, leased, out)
+    if args[6] ~= '' then
+        sync_record(c, args[6])
+    end
+    out[3] = follow_all(c, { unpack(args, 7) }, leased, out)
     return out
 end, { 'allow-oom' })
 
