@@ -112,7 +112,7 @@ ngx_http_scim_transaction(ngx_http_scim_ctx_t *ctx)
 
 /*
  * What error messages say of a request.  nginx would write the whole request
- * line: filters carry people's addresses.
+ * line: filters carry people's addresses, links of /join are secrets.
  */
 static u_char *
 ngx_http_scim_log_request(ngx_http_request_t *r, ngx_http_request_t *sr,
@@ -121,12 +121,18 @@ ngx_http_scim_log_request(ngx_http_request_t *r, ngx_http_request_t *sr,
     u_char                    *p;
     ngx_str_t                  path;
     ngx_http_scim_ctx_t       *ctx;
+    ngx_http_scim_loc_conf_t  *slcf;
     ngx_http_core_srv_conf_t  *cscf;
 
     path = r->unparsed_uri;
     p = ngx_strlchr(path.data, path.data + path.len, '?');
     if (p) {
         path.len = p - path.data;
+    }
+
+    slcf = ngx_http_get_module_loc_conf(sr, ngx_http_scim_module);
+    if (slcf->kind == NGX_HTTP_SCIM_JOIN) {
+        path = slcf->prefix;
     }
 
     cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
@@ -140,6 +146,13 @@ ngx_http_scim_log_request(ngx_http_request_t *r, ngx_http_request_t *sr,
     }
 
     return p;
+}
+
+
+void
+ngx_http_scim_guard_log(ngx_http_request_t *r)
+{
+    r->log_handler = ngx_http_scim_log_request;
 }
 
 
@@ -199,7 +212,7 @@ ngx_http_scim_create_ctx(ngx_http_request_t *r)
     }
 
     ngx_http_set_ctx(r, ctx, ngx_http_scim_module);
-    r->log_handler = ngx_http_scim_log_request;
+    ngx_http_scim_guard_log(r);
 
     return ctx;
 }

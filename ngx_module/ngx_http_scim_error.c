@@ -126,15 +126,18 @@ ngx_http_scim_error_handler(ngx_http_request_t *r)
     ngx_http_scim_ctx_t       *ctx;
     ngx_http_scim_loc_conf_t  *slcf;
 
-    if (!r->internal || !r->error_page
-        || r->err_status < NGX_HTTP_BAD_REQUEST)
-    {
-        return NGX_DECLINED;
-    }
-
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_scim_module);
 
     if (slcf->kind == NGX_HTTP_SCIM_NONE) {
+        return NGX_DECLINED;
+    }
+
+    /* before limit_req and the like have something to say */
+    ngx_http_scim_guard_log(r);
+
+    if (!r->internal || !r->error_page
+        || r->err_status < NGX_HTTP_BAD_REQUEST)
+    {
         return NGX_DECLINED;
     }
 

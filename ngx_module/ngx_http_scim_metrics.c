@@ -36,7 +36,7 @@ static const char *const  ngx_http_scim_gauge_names[][2] = {
 };
 
 static const char *const  ngx_http_scim_kind_names[] = {
-    "", "scim", "admin", "health", "metrics"
+    "", "scim", "admin", "health", "metrics", "join"
 };
 
 

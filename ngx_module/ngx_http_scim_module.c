@@ -120,6 +120,13 @@ static ngx_command_t  ngx_http_scim_commands[] = {
       NGX_HTTP_SCIM_ADMIN,
       NULL },
 
+    { ngx_string("scim_join"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_scim_location,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      NGX_HTTP_SCIM_JOIN,
+      NULL },
+
     { ngx_string("scim_health"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
       ngx_http_scim_location,
@@ -200,11 +207,34 @@ ngx_http_scim_exit_process(ngx_cycle_t *cycle)
 }
 
 
+/* A public base URL, without the slashes at its end. */
+static ngx_int_t
+ngx_http_scim_read_base_url(ngx_str_t *value, ngx_str_t *base_url)
+{
+    *base_url = *value;
+
+    while (base_url->len && base_url->data[base_url->len - 1] == '/') {
+        base_url->len--;
+    }
+
+    if ((base_url->len > 8
+         && ngx_strncmp(value->data, "https://", 8) == 0)
+        || (base_url->len > 7
+            && ngx_strncmp(value->data, "http://", 7) == 0))
+    {
+        return NGX_OK;
+    }
+
+    return NGX_ERROR;
+}
+
+
 static char *
 ngx_http_scim_location(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_str_t                 *value = cf->args->elts;
     ngx_http_core_loc_conf_t  *clcf;
+    ngx_http_scim_main_conf_t *smcf;
     ngx_http_scim_loc_conf_t  *slcf = conf;
 
     if (slcf->kind != NGX_HTTP_SCIM_NONE) {
@@ -232,22 +262,16 @@ ngx_http_scim_location(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         slcf->prefix.len--;
     }
 
-    if (slcf->kind == NGX_HTTP_SCIM_RESOURCES) {
-        slcf->base_url = value[1];
+    if (cf->args->nelts > 1
+        && ngx_http_scim_read_base_url(&value[1], &slcf->base_url) != NGX_OK)
+    {
+        return "needs the public base URL, with its scheme";
+    }
 
-        while (slcf->base_url.len
-               && slcf->base_url.data[slcf->base_url.len - 1] == '/')
-        {
-            slcf->base_url.len--;
-        }
+    smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_scim_module);
 
-        if (!((slcf->base_url.len > 8
-               && ngx_strncmp(value[1].data, "https://", 8) == 0)
-              || (slcf->base_url.len > 7
-                  && ngx_strncmp(value[1].data, "http://", 7) == 0)))
-        {
-            return "needs the public base URL, with its scheme";
-        }
+    if (slcf->kind == NGX_HTTP_SCIM_JOIN && smcf->join_url.len == 0) {
+        smcf->join_url = slcf->base_url;
     }
 
     clcf->handler = ngx_http_scim_handler;
@@ -364,6 +388,8 @@ ngx_http_scim_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     service->app_policy = smcf->policy;
     service->async = smcf->async;
     service->wait_max = (smcf->redis_timeout + 999) / 1000;
+    service->join_url.text = (const char *) smcf->join_url.data;
+    service->join_url.len = smcf->join_url.len;
 
     return NGX_CONF_OK;
 }

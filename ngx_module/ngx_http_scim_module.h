@@ -13,10 +13,11 @@ typedef enum {
     NGX_HTTP_SCIM_RESOURCES, /* scim */
     NGX_HTTP_SCIM_ADMIN,     /* scim_admin */
     NGX_HTTP_SCIM_HEALTH,    /* scim_health */
-    NGX_HTTP_SCIM_METRICS    /* scim_metrics */
+    NGX_HTTP_SCIM_METRICS,   /* scim_metrics */
+    NGX_HTTP_SCIM_JOIN       /* scim_join */
 } ngx_http_scim_kind_e;
 
-#define NGX_HTTP_SCIM_KINDS  5
+#define NGX_HTTP_SCIM_KINDS  6
 
 
 typedef struct {
@@ -36,6 +37,7 @@ typedef struct {
     ngx_str_t             schemas_dir;     /* of additional schemas, or empty */
     scim_schemas_t       *schemas;         /* NULL: scim_redis is not set */
     scim_app_policy_t     policy;
+    ngx_str_t             join_url;        /* of the first scim_join */
 } ngx_http_scim_main_conf_t;
 
 

@@ -2,6 +2,7 @@
 
 #include "ngx_http_scim_metrics.h"
 #include "scim_admin.h"
+#include "scim_join_page.h"
 
 
 /* `value` is copied: an operation's response may be short-lived. */
@@ -52,6 +53,33 @@ ngx_http_scim_add_text(ngx_http_scim_ctx_t *ctx, const char *name,
 }
 
 
+/* A page that people see: its link is a secret and must not travel on. */
+static ngx_int_t
+ngx_http_scim_add_page_headers(ngx_http_scim_ctx_t *ctx)
+{
+    ngx_uint_t  i;
+
+    static const char *const  headers[][2] = {
+        { "Cache-Control", "no-store" },
+        { "Referrer-Policy", "no-referrer" },
+        { "Content-Security-Policy", SCIM_JOIN_POLICY },
+        { "X-Frame-Options", "DENY" },
+        { "X-Content-Type-Options", "nosniff" },
+        { "X-Robots-Tag", "noindex" }
+    };
+
+    for (i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
+        if (ngx_http_scim_add_text(ctx, headers[i][0], headers[i][1])
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_http_scim_add_headers(ngx_http_scim_ctx_t *ctx,
     const scim_response_t *response)
@@ -92,7 +120,9 @@ ngx_http_scim_add_headers(ngx_http_scim_ctx_t *ctx,
            != NGX_OK
         || ngx_http_scim_add_text(ctx, "WWW-Authenticate",
                response->challenge ? "Bearer realm=\"scim\"" : NULL)
-           != NGX_OK)
+           != NGX_OK
+        || (response->page
+            && ngx_http_scim_add_page_headers(ctx) != NGX_OK))
     {
         return NGX_ERROR;
     }
@@ -176,6 +206,11 @@ ngx_http_scim_reply_error(ngx_http_scim_ctx_t *ctx, ngx_uint_t status,
     if (ctx->conf->kind == NGX_HTTP_SCIM_RESOURCES) {
         scim_error_render(&error, &response->body);
         response->content_type = "application/scim+json";
+
+    } else if (ctx->conf->kind == NGX_HTTP_SCIM_JOIN) {
+        scim_join_page_error(status, &response->body);
+        response->content_type = SCIM_JOIN_MEDIA_TYPE;
+        response->page = 1;
 
     } else {
         scim_admin_error_render(&error, &response->body);

@@ -7,11 +7,22 @@
 #include "ngx_http_scim_metrics.h"
 #include "ngx_http_scim_metrics_apps.h"
 #include "ngx_http_scim_reply.h"
+#include "ngx_http_scim_run.h"
+#include "scim_join.h"
 
 
 static ngx_int_t ngx_http_scim_route(ngx_http_scim_ctx_t *ctx);
 static ngx_int_t ngx_http_scim_page(ngx_http_scim_ctx_t *ctx);
 static void ngx_http_scim_body_handler(ngx_http_request_t *r);
+
+
+/* A form is small; whoever may not be known sends no more. */
+static size_t
+ngx_http_scim_body_max(ngx_http_scim_ctx_t *ctx)
+{
+    return ctx->conf->kind == NGX_HTTP_SCIM_JOIN ? SCIM_JOIN_BODY_MAX
+                                                 : ctx->main_conf->body_limit;
+}
 
 
 ngx_int_t
@@ -34,11 +45,13 @@ ngx_http_scim_handler(ngx_http_request_t *r)
 
     status = 0;
 
-    if (ngx_http_scim_auth_precheck(ctx) != NGX_OK) {
+    if (ctx->conf->kind != NGX_HTTP_SCIM_JOIN
+        && ngx_http_scim_auth_precheck(ctx) != NGX_OK)
+    {
         status = NGX_HTTP_UNAUTHORIZED;
 
     } else if (r->headers_in.content_length_n
-               > (off_t) ctx->main_conf->body_limit)
+               > (off_t) ngx_http_scim_body_max(ctx))
     {
         status = NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
 
@@ -222,7 +235,7 @@ ngx_http_scim_too_large(ngx_http_scim_ctx_t *ctx)
 
     *ngx_snprintf(detail, sizeof(detail) - 1,
                   "the body is larger than %uz bytes (maxPayloadSize)",
-                  ctx->main_conf->body_limit) = '\0';
+                  ngx_http_scim_body_max(ctx)) = '\0';
 
     return ngx_http_scim_reply_error(ctx, NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
                                      (char *) detail);
@@ -277,12 +290,13 @@ ngx_http_scim_body_handler(ngx_http_request_t *r)
     ngx_http_scim_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_scim_module);
-    rc = ngx_http_scim_body(r, ctx->main_conf->body_limit, &ctx->scim.body);
+    rc = ngx_http_scim_body(r, ngx_http_scim_body_max(ctx), &ctx->scim.body);
 
     switch (rc) {
 
     case NGX_OK:
-        rc = ngx_http_scim_authenticate(ctx);
+        rc = ctx->conf->kind == NGX_HTTP_SCIM_JOIN
+             ? ngx_http_scim_run(ctx) : ngx_http_scim_authenticate(ctx);
         break;
 
     case NGX_DECLINED:

@@ -4,6 +4,7 @@
 #include "ngx_http_scim_metrics.h"
 #include "ngx_http_scim_reply.h"
 #include "ngx_http_scim_wait.h"
+#include "scim_join.h"
 
 
 static ngx_int_t ngx_http_scim_advance(ngx_http_scim_ctx_t *ctx,
@@ -31,9 +32,20 @@ ngx_http_scim_run(ngx_http_scim_ctx_t *ctx)
     /* from now on, however long the body took */
     ngx_http_scim_set_time(ctx);
 
-    ctx->operation = ctx->conf->kind == NGX_HTTP_SCIM_ADMIN
-                     ? scim_admin_operation_new(service, &ctx->scim)
-                     : scim_operation_new(service, &ctx->scim);
+    switch (ctx->conf->kind) {
+
+    case NGX_HTTP_SCIM_ADMIN:
+        ctx->operation = scim_admin_operation_new(service, &ctx->scim);
+        break;
+
+    case NGX_HTTP_SCIM_JOIN:
+        ctx->operation = scim_join_operation_new(service, &ctx->scim);
+        break;
+
+    default:
+        ctx->operation = scim_operation_new(service, &ctx->scim);
+    }
+
     if (ctx->operation == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }

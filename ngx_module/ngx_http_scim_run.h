@@ -4,8 +4,9 @@
 #include "ngx_http_scim_request.h"
 
 /*
- * Runs the request's operation: its token has been accepted.  Returns what
- * ngx_http_finalize_request() takes, or NGX_DONE when the request waits.
+ * Runs the request's operation: a token that it needs was accepted.
+ * Returns what ngx_http_finalize_request() takes, or NGX_DONE when the request
+ * waits.
  */
 ngx_int_t ngx_http_scim_run(ngx_http_scim_ctx_t *ctx);
 

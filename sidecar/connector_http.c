@@ -107,7 +107,8 @@ connector_set_values(connector_call_t *call, template_values_t *values)
     values->value[SCIM_APP_GRANT_ROLE] = task->grant.role;
     values->value[SCIM_APP_GRANT_ACCESS_ROLE] = access_role;
     values->value[SCIM_APP_MEMBER_ID] = call->member_id;
-    values->value[SCIM_APP_JOIN_URL] = task->join_url;
+    values->value[SCIM_APP_JOIN_URL] = *task->join_url ? task->join_url
+                                                       : NULL;
     values->value[SCIM_APP_ID] = task->app->id;
     values->value[SCIM_APP_WORKSPACE] = task->workspace;
 }

@@ -224,6 +224,7 @@ read_grant(reader_t *reader, plan_grant_t *grant)
     grant->replan = strcmp(field[GRANT_FIELD_REPLAN], "1") == 0;
     grant->kept = field[GRANT_FIELD_KEPT];
     grant->held_leaver = strcmp(field[GRANT_FIELD_HELD_AS], "leaver") == 0;
+    grant->resend = strcmp(field[GRANT_FIELD_RESEND], "1") == 0;
     grant->hold = read_hold(next_text(reader, NULL));
     grant->task_kind = next_text(reader, NULL);
     grant->task_state = next_text(reader, NULL);

@@ -5,9 +5,18 @@
 #include "engine.h"
 #include "facts.h"
 #include "log.h"
+#include "scim_join.h"
+#include "scim_token.h"
 #include "scim_uuid.h"
 
 #define TRIES_MAX     20
+
+/* The ids that a change may need: random, so not the planner's business. */
+typedef struct {
+    char task[SCIM_UUID_LEN + 1];
+    char code[SCIM_JOIN_CODE_LEN + 1]; /* of the invite's link */
+    char code_hash[65];
+} new_ids_t;
 
 /* One user's planning: facts, then the commit of what follows from them. */
 typedef struct {
@@ -19,7 +28,7 @@ typedef struct {
     unsigned  tries;
     facts_t  *facts;
     plan_t    plan;
-    char    (*task_ids)[SCIM_UUID_LEN + 1]; /* of the changes, in order */
+    new_ids_t *ids; /* of the changes, in order */
     int64_t   recheck_after;
 } job_t;
 
@@ -31,9 +40,9 @@ forget_plan(job_t *job)
 {
     plan_free(&job->plan);
     facts_free(job->facts);
-    free(job->task_ids);
+    free(job->ids);
     job->facts = NULL;
-    job->task_ids = NULL;
+    job->ids = NULL;
 }
 
 
@@ -56,7 +65,7 @@ start_tasks(job_t *job)
     for (size_t i = 0; i < job->plan.count; i++) {
         if (job->plan.changes[i].action == TASK_NEW) {
             dispatch_add(job->engine->dispatch, job->shard, job->workspace,
-                job->task_ids[i], job->plan.changes[i].app,
+                job->ids[i].task, job->plan.changes[i].app,
                 job->plan.changes[i].kind);
         }
     }
@@ -123,28 +132,36 @@ add_change(redis_call_t *call, job_t *job, size_t i, char *lost_at)
     redis_call_text(call, change->kept);
     redis_call_text(call, guards[change->guard]);
     redis_call_text(call, actions[change->action]);
-    redis_call_text(call, job->task_ids[i]);
+    redis_call_text(call, job->ids[i].task);
     redis_call_text(call, change->kind);
     redis_call_text(call, change->unknown ? "1" : "0");
     redis_call_text(call, change->why);
     redis_call_text(call, change->share);
+    redis_call_text(call, job->ids[i].code);
+    redis_call_text(call, job->ids[i].code_hash);
 }
 
 
 static bool
-make_task_ids(job_t *job)
+make_ids(job_t *job)
 {
-    unsigned char random[10];
+    struct {
+        unsigned char task[10], code[SCIM_JOIN_RANDOM_LEN];
+    } random;
 
-    job->task_ids = calloc(job->plan.count + 1, sizeof(*job->task_ids));
-    if (job->task_ids == NULL) {
+    job->ids = calloc(job->plan.count + 1, sizeof(*job->ids));
+    if (job->ids == NULL) {
         return false;
     }
     for (size_t i = 0; i < job->plan.count; i++) {
-        if (!engine_random(job->engine, random, sizeof(random))) {
+        new_ids_t *ids = &job->ids[i];
+
+        if (!engine_random(job->engine, &random, sizeof(random))) {
             return false;
         }
-        scim_uuid_v7(loop_wall(), random, job->task_ids[i]);
+        scim_uuid_v7(loop_wall(), random.task, ids->task);
+        scim_join_code_make(job->shard, random.code, ids->code);
+        scim_token_hash(ids->code, SCIM_JOIN_CODE_LEN, ids->code_hash);
     }
     return true;
 }
@@ -157,7 +174,7 @@ commit(job_t *job)
     char       (*lost_at)[24] = calloc(job->plan.count + 1, sizeof(*lost_at));
     redis_call_t call;
 
-    if (lost_at == NULL || !make_task_ids(job)) {
+    if (lost_at == NULL || !make_ids(job)) {
         free(lost_at);
         job_end(job);
         return;

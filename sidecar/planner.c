@@ -335,6 +335,33 @@ fit_role(step_t *step)
 }
 
 
+/* An operator wants the invite sent again; true when that is what happens. */
+static bool
+resend(step_t *step)
+{
+    bool mine = step->grant.task[0] == '\0'
+        || has_task(&step->grant, "invite");
+
+    if (!step->grant.resend || !mine || is_running(&step->grant)) {
+        return false;
+    }
+    switch (step->grant.state) {
+    case GRANT_EXPIRED:
+        join(step, "sent again by an operator");
+        return true;
+    case GRANT_PENDING:
+    case GRANT_INVITED:
+    case GRANT_FAILED:
+    case GRANT_MANUAL:
+        invite(step, may_have_effect(&step->grant),
+            "sent again by an operator");
+        return true;
+    default:
+        return false;
+    }
+}
+
+
 /* A role change that failed, or that a person is to make. */
 static void
 fit_failed_role(step_t *step)
@@ -383,6 +410,9 @@ plan_wanted(step_t *step)
         || step->grant.state == GRANT_REMOVING)
     {
         take_back(step);
+        return;
+    }
+    if (resend(step)) {
         return;
     }
     switch (step->grant.state) {
@@ -538,7 +568,7 @@ is_changed(const step_t *step)
         || strcmp(step->desire.sources.data, grant->sources) != 0
         || change->lost_at != grant->lost_at
         || change->before != grant->before
-        || change->replan != grant->replan
+        || change->replan != grant->replan || grant->resend
         || strcmp(change->kept, grant->kept) != 0;
 }
 

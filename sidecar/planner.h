@@ -66,6 +66,7 @@ typedef struct {
     hold_state_t  hold;
     bool          held_leaver;  /* held although a leaver: one of many */
     const char   *kept; /* a rejected hold: the loss that does not count */
+    bool          resend; /* an operator wants the invite sent again */
 } plan_grant_t;
 
 typedef struct {

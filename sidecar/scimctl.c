@@ -28,6 +28,8 @@ static const char usage[] =
     "  team list | show TEAM | create NAME\n"
     "  team add-member TEAM USER | remove-member TEAM USER\n"
     "  members APP [--state STATE]   who has what\n"
+    "  invite resend APP USER        a new link; the invite is sent again\n"
+    "  invite revoke APP USER        the link leads nowhere any more\n"
     "  check APP                     the app's own list beside the grants\n"
     "  apply APP CHECK [FINDING ...] makes all of it right, or those named\n"
     "  tasks [--app APP] [--state STATE]\n"
@@ -43,6 +45,8 @@ static const char usage[] =
     "                     (default unix:$SCIM_RUN_DIR/redis.sock)\n"
     "  --redis-user NAME, --redis-password-file FILE\n"
     "  --workspace SLUG   (default demo)\n"
+    "  --join-url URL     what links of /join begin with (default\n"
+    "                     $SCIM_JOIN_URL, else as $SCIM_RUN_DIR has it)\n"
     "  --json             print JSON instead of tables\n"
     "  --limit N          rows of a list (default all)\n"
     "  --help\n";
@@ -57,6 +61,7 @@ static const struct {
     { "unshare", command_unshare },
     { "shares", command_shares },
     { "members", command_members },
+    { "invite", command_invite },
     { "team", command_team },
     { "check", command_check },
     { "apply", command_apply },
@@ -87,6 +92,30 @@ run(command_t *command)
 }
 
 
+/* What links begin with; "" = nobody said so. */
+static scim_text_t
+join_url(const command_t *command)
+{
+    static char line[512];
+    char        file[512];
+    const char *url = command->join_url ? command->join_url
+                                        : getenv("SCIM_JOIN_URL");
+    const char *dir = getenv("SCIM_RUN_DIR");
+    FILE       *in = NULL;
+
+    if (url == NULL) {
+        snprintf(file, sizeof(file), "%.480s/join-url", dir && *dir ? dir
+                                                                    : "run");
+        in = fopen(file, "r");
+        url = in && fgets(line, sizeof(line), in) ? line : "";
+    }
+    if (in) {
+        fclose(in);
+    }
+    return (scim_text_t) { url, strcspn(url, "\r\n") };
+}
+
+
 static bool
 read_options(command_t *command, int argc, char **argv)
 {
@@ -109,6 +138,7 @@ read_options(command_t *command, int argc, char **argv)
         { "after", required_argument, NULL, 'e' },
         { "limit", required_argument, NULL, 'l' },
         { "shards", required_argument, NULL, 'S' },
+        { "join-url", required_argument, NULL, 'J' },
         { "json", no_argument, NULL, 'j' },
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 }
@@ -138,6 +168,7 @@ read_options(command_t *command, int argc, char **argv)
         case 'l': command->limit = optarg; break;
         case 'U': command->redis_user = optarg; break;
         case 'P': command->redis_password_file = optarg; break;
+        case 'J': command->join_url = optarg; break;
         case 'j': command->json = true; break;
         case 'h':
             fputs(usage, stdout);
@@ -174,6 +205,7 @@ main(int argc, char **argv)
     {
         status = 1;
     } else {
+        command.ctl.service.join_url = join_url(&command);
         status = run(&command);
     }
     scimctl_close(&command.ctl);

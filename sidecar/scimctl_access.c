@@ -142,3 +142,24 @@ command_members(command_t *command)
     return list_of_app(command, "members", query,
         "userId userName email state role accessRole");
 }
+
+
+int
+command_invite(command_t *command)
+{
+    char        app[80], user[80], path[200];
+    const char *verb = command_word(command, 1);
+
+    if (strcmp(verb, "resend") != 0 && strcmp(verb, "revoke") != 0) {
+        return command_wrong("invite resend or revoke");
+    }
+    if (!command_find(command, "apps", command_word(command, 2), app,
+            sizeof(app))
+        || !command_find_user(command, command_word(command, 3), user,
+            sizeof(user)))
+    {
+        return 1;
+    }
+    snprintf(path, sizeof(path), "/apps/%s/members/%s/%s", app, user, verb);
+    return command_show(command, SCIM_METHOD_POST, path, NULL);
+}

@@ -11,7 +11,7 @@
 typedef struct {
     const char *redis, *redis_user, *redis_password_file;
     const char *workspace, *role, *name, *file, *access_role, *state, *app,
-        *after, *limit, *reason, *user; /* NULL = not given */
+        *after, *limit, *reason, *user, *join_url; /* NULL = not given */
     unsigned    shards;
     bool        json;
     int         argc; /* words: the command's name first */
@@ -67,6 +67,7 @@ int command_share(command_t *command);
 int command_unshare(command_t *command);
 int command_shares(command_t *command);
 int command_members(command_t *command);
+int command_invite(command_t *command);
 
 /* scimctl_check.c */
 int command_check(command_t *command);

@@ -389,7 +389,9 @@ act(event_t *event, const char *op, const json_t *data)
         execute(event);
     } else if (strcmp(op, "async.completed") == 0) {
         /* for those who are told of it */
-    } else if (strcmp(op, "task.retry") == 0) {
+    } else if (strcmp(op, "task.retry") == 0
+        || strcmp(op, "invite.resend") == 0)
+    {
         engine_wake_due(event->stream->engine, event->shard, 0);
         engine_wake_dirty(event->stream->engine, event->shard, 0);
     } else if (strcmp(op, "resync") == 0) {

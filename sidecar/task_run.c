@@ -27,6 +27,7 @@ typedef struct {
     const scim_app_t   *app; /* lent by the cache */
     person_t            person;
     char               *texts[GRANT_FIELD_COUNT]; /* the grant */
+    char                join_url[512]; /* "" = none */
     char                user[ENGINE_ID_MAX];
     connector_task_t    call;
     loop_timer_t       *timer; /* renews the lease; later, tries again */
@@ -332,6 +333,18 @@ remember_address(run_t *run)
 
 
 static void
+fill_join_url(run_t *run)
+{
+    const char *base = run->queue->dispatch->engine->conf->join_base_url;
+    const char *code = run->texts[GRANT_FIELD_CODE];
+
+    if (*base && *code) {
+        snprintf(run->join_url, sizeof(run->join_url), "%s/%s", base, code);
+    }
+}
+
+
+static void
 fill_call(run_t *run, const redisReply *reply)
 {
     const char       *state = run->texts[GRANT_FIELD_STATE];
@@ -361,7 +374,8 @@ fill_call(run_t *run, const redisReply *reply)
     call->grant.role = run->texts[GRANT_FIELD_ROLE];
     call->grant.access_role = run->texts[GRANT_FIELD_ACCESS_ROLE];
     call->member_id = run->texts[GRANT_FIELD_MEMBER_ID];
-    call->join_url = "";
+    fill_join_url(run);
+    call->join_url = run->join_url;
 }
 
 

@@ -36,7 +36,7 @@ void access_plan(redis_harness_t *harness, const char *user);
 void access_finish(redis_harness_t *harness, const char *app,
     const char *user, const char *state, const char *unknown);
 
-/* A field of a grant, valid until 8 more were read; "" = none. */
+/* A field of a grant, valid until 32 more were read; "" = none. */
 const char *access_grant(redis_harness_t *harness, const char *app,
     const char *user, const char *field);
 const char *access_task(redis_harness_t *harness, const char *app,

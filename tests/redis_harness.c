@@ -497,9 +497,9 @@ harness_text(const json_t *json, const char *path)
 const char *
 harness_format(const char *format, ...)
 {
-    static char     texts[8][4096];
+    static char     texts[32][4096];
     static unsigned next;
-    char           *text = texts[next++ % 8];
+    char           *text = texts[next++ % 32];
     va_list         arguments;
 
     va_start(arguments, format);

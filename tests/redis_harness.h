@@ -105,7 +105,7 @@ const char *harness_id(const char *path);
 /* A text member like "meta.version" or "members.0.value"; "" when absent. */
 const char *harness_text(const json_t *json, const char *path);
 
-/* A text of printf(), valid until 8 more were made. */
+/* A text of printf(), valid until 32 more were made. */
 const char *harness_format(const char *format, ...)
     __attribute__((format(printf, 1, 2)));
 

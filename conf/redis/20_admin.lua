@@ -40,6 +40,7 @@ end, { 'no-writes' })
 -- app_put <id> <if version: 0 = new> <json> <actor> <txn> <seats or empty>
 -- <guard: percent> <count> <window in s> <checks: every s, empty = never>
 -- <concurrency> <calls a second or empty> <burst or empty> <revoke target ms>
+-- <invites: expire after s, empty = never>
 register('app_put', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then
@@ -58,7 +59,7 @@ register('app_put', function(keys, args)
     call('HSET', key .. ':limits', 'seats', args[9], 'percent', args[10],
         'count', args[11], 'window', args[12], 'checkEvery', args[13],
         'concurrency', args[14], 'rate', args[15], 'burst', args[16],
-        'target', args[17])
+        'target', args[17], 'inviteExpire', args[18])
     delivery.probe(c, args[4]) -- it may be what was wrong
     if args[13] ~= '' then -- what is due already stays due
         call('ZADD', c.shard .. 'checks', 'LT',
@@ -245,9 +246,18 @@ end, { 'no-writes' })
 
 local SCAN_MAX = 20000 -- ids that one call looks at to fill a page
 
+-- The link of a person who is not in yet, as long as it leads somewhere.
+local function shown_code(c, grant)
+    local state = grant[1]
+    local over = state == 'connected' or state == 'removing'
+        or state == 'expired' or (state ~= 'accepted'
+            and (tonumber(grant[8] or '') or 0) < c.now)
+    return not over and grant[7] or ''
+end
+
 -- grants <app> <state or empty> <after> <limit>
 -- → OK <after, to go on, or empty> { user, state, role, accessRole, sources,
--- email, userName, user record }...
+-- email, userName, user record, code of the link or empty }...
 register('grants', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then
@@ -270,7 +280,7 @@ register('grants', function(keys, args)
             after, seen = user, seen + 1
             local grant = call('HMGET', c.prefix .. 'grant:' .. args[4] .. ':'
                 .. user, 'state', 'role', 'accessRole', 'sources', 'email',
-                'userName')
+                'userName', 'code', 'codeUntil')
             if args[5] == '' or args[5] == grant[1] then
                 n = n + 1
                 out[#out + 1] = user
@@ -278,6 +288,7 @@ register('grants', function(keys, args)
                     out[#out + 1] = grant[j] or ''
                 end
                 out[#out + 1] = call('GET', c.prefix .. 'user:' .. user) or ''
+                out[#out + 1] = shown_code(c, grant)
             end
         end
     until #page <= limit

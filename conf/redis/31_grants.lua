@@ -107,6 +107,9 @@ local function note_state(c, app, user, was, state, role, actor, why)
     if from ~= state then
         place_grant(c, app, user, from, state)
         audit_grant(c, actor, app, user, from, state, why)
+        if state == 'removed' then
+            codes.retire(c, app, user)
+        end
     end
     place_owner(c, app, user, state, was.role, role)
 end
@@ -119,6 +122,27 @@ local function set_state(c, app, user, state, actor, why)
     end
     note_state(c, app, user, { state = was[1] or '', role = was[2] }, state,
         was[2], actor, why)
+end
+
+-- ---- invites -----------------------------------------------------------------
+
+-- Who acts when somebody follows their link.
+function codes.actor(user)
+    return 'user:' .. user
+end
+
+-- The state is what the person said at the link, as far as it went.
+function codes.follow(c, app, user)
+    local said = call('HMGET', grant_key(c, app, user), 'acceptedAt',
+        'connectedAt')
+    if said[1] then
+        set_state(c, app, user, 'accepted', codes.actor(user),
+            'accepted the invite at its link')
+    end
+    if said[2] then
+        set_state(c, app, user, 'connected', codes.actor(user),
+            'says that the account is connected')
+    end
 end
 
 -- ---- tasks, as grants have them -------------------------------------------------
@@ -177,4 +201,7 @@ local function new_task(c, change, user, txn)
             c.now + RESERVED)
     end
     call('HSET', grant_key(c, change.app, user), 'task', change.task)
+    if change.kind == 'invite' then
+        codes.begin(c, change.app, user, change.code, change.codeHash)
+    end
 end

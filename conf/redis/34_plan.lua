@@ -4,7 +4,8 @@ do -- a scope of its own: a chunk holds 200 local names at most
 
 local CHANGE_FIELDS = { 'app', 'state', 'role', 'accessRole', 'sources',
     'email', 'userName', 'lostAt', 'before', 'replan', 'kept', 'guard',
-    'action', 'task', 'kind', 'unknown', 'why', 'share' }
+    'action', 'task', 'kind', 'unknown', 'why', 'share',
+    'code', 'codeHash' }
 
 local function read_change(args, at)
     local change = {}
@@ -31,7 +32,7 @@ local function write_grant(c, key, change, was, state)
     call('HSET', key, 'role', change.role, 'accessRole', change.accessRole,
         'sources', change.sources, 'lostAt', change.lostAt, 'before',
         change.before, 'replan', change.replan, 'kept', change.kept, 'guard',
-        change.guard, 'email', named and change.email or was.email,
+        change.guard, 'resend', '', 'email', named and change.email or was.email,
         'userName', named and change.userName or was.userName, 'created',
         was.created or now, 'v', number_text(was.v + 1),
         unpack(state ~= was.state and { 'state', state, 'changed', now }

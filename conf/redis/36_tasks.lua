@@ -123,6 +123,7 @@ end, { 'allow-oom' })
 local function finish_removal(c, grant, app, user, args)
     local again = call('HGET', grant, 'replan') == '1'
     call('HSET', grant, 'memberId', '', 'appliedRole', '', 'sources', '[]')
+    codes.forget_steps(c, app, user)
     set_state(c, app, user, again and 'pending' or 'removed', args[13],
         args[12])
 end
@@ -137,7 +138,10 @@ local function finish_done(c, task, key, grant, args)
         call('HSET', grant, 'task', '', 'before', '', 'appliedRole',
             args[11])
         if kind == 'invite' then
+            call('HSET', grant, 'invitedAt', number_text(c.now), 'codeUntil',
+                codes.ends(c, app))
             set_state(c, app, user, 'invited', args[13], args[12])
+            codes.follow(c, app, user)
         elseif now[1] == 'manual' or now[1] == 'failed' then
             set_state(c, app, user, MEMBER[now[2]] and now[2] or 'invited',
                 args[13], args[12])

@@ -2,9 +2,11 @@
 #include <string.h>
 
 #include "scim_admin_internal.h"
+#include "scim_join.h"
+#include "scim_token.h"
 
 /* Who has what (members of an app), and the work towards it (tasks). */
-#define GRANT_FIELDS 8
+#define GRANT_FIELDS 9
 #define TASK_FIELDS  12
 
 static const char *const grant_states[] = {
@@ -16,8 +18,30 @@ static const char *const task_states[] = { "queued", "running", "waiting",
                                            "manual", "failed", "done" };
 
 
+/* Whoever has the link can act for the person: it is not for viewers. */
+static void
+set_join_url(scim_admin_t *admin, json_t *member, scim_text_t code)
+{
+    scim_buffer_t url;
+    scim_text_t   base = admin->head.service->join_url;
+
+    if (code.len == 0 || base.len == 0
+        || admin->head.request->principal->role < SCIM_ROLE_ADMIN)
+    {
+        return;
+    }
+    scim_buffer_init(&url, 1024);
+    scim_buffer_printf(&url, "%.*s/%.*s", (int) base.len, base.text,
+        (int) code.len, code.text);
+    if (!scim_buffer_failed(&url)) {
+        json_object_set_new(member, "joinUrl", json_string(url.data));
+    }
+    scim_buffer_free(&url);
+}
+
+
 static json_t *
-member_of(const scim_reply_t *reply, size_t at)
+member_of(scim_admin_t *admin, const scim_reply_t *reply, size_t at)
 {
     json_t     *sources, *member = scim_admin_person(
         scim_reply_text(reply, at), scim_reply_text(reply, at + 7));
@@ -36,6 +60,7 @@ member_of(const scim_reply_t *reply, size_t at)
     scim_admin_set(member, "accessRole", scim_reply_text(reply, at + 3));
     sources = scim_admin_record(scim_reply_text(reply, at + 4));
     json_object_set_new(member, "sources", sources ? sources : json_array());
+    set_join_url(admin, member, scim_reply_text(reply, at + 8));
     return member;
 }
 
@@ -54,7 +79,7 @@ members_listed(scim_operation_t *operation, const scim_reply_t *reply)
     for (size_t i = 2; i + GRANT_FIELDS <= reply->elements;
          i += GRANT_FIELDS)
     {
-        json_array_append_new(list, member_of(reply, i));
+        json_array_append_new(list, member_of(admin, reply, i));
     }
     cursor = scim_reply_text(reply, 1);
     return scim_admin_list(admin, "members", list, cursor.len
@@ -76,6 +101,60 @@ scim_admin_members_get(scim_admin_t *admin)
     scim_command_text(&admin->head, admin->cursor);
     scim_command_number(&admin->head, admin->limit);
     return scim_command_send(&admin->head, members_listed);
+}
+
+
+static scim_step_t
+invite_resent(scim_operation_t *operation, const scim_reply_t *reply)
+{
+    json_t       *answer;
+    scim_text_t   code;
+    scim_admin_t *admin = (scim_admin_t *) operation;
+
+    if (scim_reply_is(reply, "STATE")) {
+        return scim_admin_error(admin, 409, "there is no invite that could "
+            "be sent again now");
+    }
+    if (!scim_reply_is(reply, "OK")) {
+        return scim_admin_written(operation, reply);
+    }
+    answer = json_object();
+    code.text = json_string_value(admin->result);
+    code.len = json_string_length(admin->result);
+    set_join_url(admin, answer, code);
+    return scim_admin_answer(admin, 200, answer);
+}
+
+
+scim_step_t
+scim_admin_invite_resend(scim_admin_t *admin)
+{
+    char                  code[SCIM_JOIN_CODE_LEN + 1], hash[65];
+    const scim_request_t *request = admin->head.request;
+
+    /* the first bytes became `new_id` */
+    scim_join_code_make(request->principal->shard, request->random + 16,
+        code);
+    scim_token_hash(code, SCIM_JOIN_CODE_LEN, hash);
+    admin->result = json_string(code);
+    scim_command_call(&admin->head, "invite_resend", false);
+    scim_command_text(&admin->head, admin->id);
+    scim_command_text(&admin->head, admin->other);
+    scim_command_text(&admin->head, code);
+    scim_command_text(&admin->head, hash);
+    scim_admin_sign(admin);
+    return scim_command_send(&admin->head, invite_resent);
+}
+
+
+scim_step_t
+scim_admin_invite_revoke(scim_admin_t *admin)
+{
+    scim_command_call(&admin->head, "invite_revoke", false);
+    scim_command_text(&admin->head, admin->id);
+    scim_command_text(&admin->head, admin->other);
+    scim_admin_sign(admin);
+    return scim_command_send(&admin->head, scim_admin_written);
 }
 
 

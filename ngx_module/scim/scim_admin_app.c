@@ -69,6 +69,18 @@ app_written(scim_operation_t *operation, const scim_reply_t *reply)
 }
 
 
+/* A whole number of the definition, or empty. */
+static void
+add_optional(scim_admin_t *admin, const json_t *number)
+{
+    if (json_is_integer(number)) {
+        scim_command_number(&admin->head, json_integer_value(number));
+    } else {
+        scim_command_text(&admin->head, "");
+    }
+}
+
+
 static void
 add_number_if(scim_admin_t *admin, const json_t *number)
 {
@@ -102,15 +114,8 @@ add_limits(scim_admin_t *admin, const json_t *definition)
 {
     char          number[40];
     const json_t *guard = json_object_get(definition, "guard");
-    const json_t *seats = json_object_get(definition, "seats");
-    const json_t *every = json_object_get(json_object_get(definition,
-        "checks"), "everySeconds");
 
-    if (json_is_integer(seats)) {
-        scim_command_number(&admin->head, json_integer_value(seats));
-    } else {
-        scim_command_text(&admin->head, "");
-    }
+    add_optional(admin, json_object_get(definition, "seats"));
     snprintf(number, sizeof(number), "%.6g",
         json_number_value(json_object_get(guard, "percent")));
     scim_command_text(&admin->head, number);
@@ -118,12 +123,11 @@ add_limits(scim_admin_t *admin, const json_t *definition)
         json_integer_value(json_object_get(guard, "count")));
     scim_command_number(&admin->head,
         json_integer_value(json_object_get(guard, "windowSeconds")));
-    if (json_is_integer(every)) {
-        scim_command_number(&admin->head, json_integer_value(every));
-    } else {
-        scim_command_text(&admin->head, "");
-    }
+    add_optional(admin, json_object_get(json_object_get(definition,
+        "checks"), "everySeconds"));
     add_rate(admin, definition);
+    add_optional(admin, json_object_get(json_object_get(definition,
+        "invites"), "expireSeconds"));
 }
 
 

@@ -92,6 +92,7 @@ typedef struct {
     scim_app_policy_t     app_policy;    /* what app definitions may name */
     bool                  async;         /* `Prefer: respond-async` is heard */
     unsigned              wait_max;      /* s that an answer takes at most */
+    scim_text_t           join_url;      /* "https://h/join"; empty = none */
 } scim_service_t;
 
 /* All text is borrowed and must outlive the operation. */
@@ -142,6 +143,7 @@ typedef struct {
     unsigned      retry_after;   /* seconds, 0 = none */
     bool          challenge;     /* send WWW-Authenticate: Bearer */
     scim_error_type_t scim_type; /* of an error */
+    bool          page;          /* for people: the headers of /join */
 } scim_response_t;
 
 /*

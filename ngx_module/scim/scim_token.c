@@ -26,8 +26,8 @@ crc32_of(const char *text, size_t len)
 }
 
 
-static void
-base64url(const unsigned char *bytes, size_t len, char *out)
+void
+scim_base64url(const unsigned char *bytes, size_t len, char *out)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                  "abcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -52,7 +52,7 @@ scim_token_make(unsigned shard, const unsigned char random[32], char *out)
 {
     char secret[44];
 
-    base64url(random, 32, secret);
+    scim_base64url(random, 32, secret);
     snprintf(out, SCIM_TOKEN_LEN + 1, "scim_%03u_%s_", shard % 1000, secret);
     snprintf(out + CHECKED_LEN, 9, "%08x", crc32_of(out, CHECKED_LEN));
 }

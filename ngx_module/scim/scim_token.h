@@ -15,6 +15,9 @@
 void scim_token_make(unsigned shard, const unsigned char random[32],
     char *out);
 
+/* Base64url without padding, and a NUL (RFC 4648 section 5). */
+void scim_base64url(const unsigned char *bytes, size_t len, char *out);
+
 /*
  * Takes the value of an Authorization header (`Bearer x`, `bearer x`, bare
  * `x`; reference L-52) and checks form and checksum.  On success writes the
