@@ -352,10 +352,16 @@ note_identity(check_compare_t *compare, const grant_t *grant)
     bool       accepted;
     finding_t *identity;
 
-    if (grant->told.busy || !is_in_app(grant) || grant->member == NULL) {
+    if (grant->told.busy || grant->member == NULL) {
         return;
     }
-    accepted = grant->told.state == GRANT_INVITED && grant->member->accepted;
+    /* who accepts an invite that had run out is in, all the same */
+    accepted = (grant->told.state == GRANT_INVITED
+            || grant->told.state == GRANT_EXPIRED)
+        && grant->member->accepted;
+    if (!is_in_app(grant) && !accepted) {
+        return;
+    }
     if (!accepted && strcmp(grant->member->id, grant->told.member_id) == 0) {
         return;
     }

@@ -10,7 +10,12 @@
  * alive until `done` was called, exactly once, never from inside
  * connector_run().
  */
-typedef enum { TASK_INVITE, TASK_ROLE, TASK_REMOVE } task_kind_t;
+typedef enum {
+    TASK_INVITE,
+    TASK_ROLE,
+    TASK_REMOVE,
+    TASK_REMIND /* of an invite that was not accepted yet */
+} task_kind_t;
 
 typedef struct {
     const char *key;   /* Idempotency-Key: the task's id */
@@ -19,6 +24,7 @@ typedef struct {
     unsigned    looks;   /* that still showed somebody who was removed */
     bool        unknown; /* an earlier call may have taken effect: look first */
     bool        accepted; /* the invite was accepted: `remove`, not `cancel` */
+    bool        expired; /* an invite that ran out: it alone is withdrawn */
     const scim_app_t *app;
     const char *workspace;
     struct {

@@ -33,6 +33,7 @@ typedef enum {
     STEP_ROLE,
     STEP_CANCEL,
     STEP_REMOVE,
+    STEP_REMIND,
     STEP_REACTIVATE,
     STEP_ASSIGN,   /* the access role of the grant */
     STEP_UNASSIGN  /* each other one */

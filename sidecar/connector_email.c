@@ -91,6 +91,18 @@ text_of(const connector_call_t *call, const char *name)
 }
 
 
+/* The mail that is sent: the invite, or what reminds of it. */
+static const char *
+words_of(const connector_call_t *call, const char *name)
+{
+    const json_t *mail = call->task->kind == TASK_REMIND
+        ? connector_verb(call->task->app, "remind")
+        : call->task->app->connector;
+
+    return json_string_value(json_object_get(mail, name));
+}
+
+
 static bool
 write_message(connector_call_t *call, scim_buffer_t *out,
     template_values_t *values)
@@ -101,8 +113,8 @@ write_message(connector_call_t *call, scim_buffer_t *out,
 
     scim_buffer_init(&subject, 4096);
     scim_buffer_init(&text, MESSAGE_MAX / 2);
-    written = template_header(text_of(call, "subject"), values, &subject)
-        && template_text(text_of(call, "text"), values, &text);
+    written = template_header(words_of(call, "subject"), values, &subject)
+        && template_text(words_of(call, "text"), values, &text);
     if (written) {
         add_date(out);
         scim_buffer_printf(out, "From: %s\r\nTo: %s\r\n",
@@ -232,6 +244,10 @@ connector_email_begin(connector_call_t *call)
     } else if (call->task->kind == TASK_REMOVE) {
         connector_end(call, OUTCOME_MANUAL,
             "the app is asked by mail: a person removes members");
+    } else if (call->task->kind == TASK_REMIND
+               && connector_verb(call->task->app, "remind") == NULL)
+    {
+        connector_end(call, OUTCOME_DEAD, "the connector cannot remind");
     } else if (!scim_app_mail_address(call->task->user.email)) {
         connector_end(call, OUTCOME_DEAD,
             "the person's e-mail address cannot be written to");

@@ -17,6 +17,7 @@
  *            unassign once for each other access role
  *   role     [look up, when the id is needed and not known] role, or assign
  *            and unassign as above
+ *   remind   [look up, likewise] remind
  *   remove   connector_removal.c
  */
 
@@ -27,6 +28,7 @@ static const char *const step_verbs[] = {
     [STEP_ROLE] = "role",
     [STEP_CANCEL] = "cancel",
     [STEP_REMOVE] = "remove",
+    [STEP_REMIND] = "remind",
     [STEP_REACTIVATE] = "reactivate",
     [STEP_ASSIGN] = "assign",
     [STEP_UNASSIGN] = "unassign"
@@ -471,6 +473,7 @@ step_takes(const connector_call_t *call, const http_answer_t *answer)
     case STEP_ASSIGN:
         return status == 409; /* has it already */
     case STEP_ROLE:
+    case STEP_REMIND:
     case STEP_REACTIVATE:
         break;
     }
@@ -565,6 +568,13 @@ connector_http_begin(connector_call_t *call)
         return;
     case TASK_REMOVE:
         connector_removal_begin(call);
+        return;
+    case TASK_REMIND:
+        if (verb_of(call, STEP_REMIND)) {
+            connector_http_send(call, STEP_REMIND);
+        } else {
+            connector_end(call, OUTCOME_DEAD, "the connector cannot remind");
+        }
         return;
     }
 }

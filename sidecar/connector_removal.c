@@ -49,7 +49,9 @@ connector_removal_done(connector_call_t *call, const char *reason)
 {
     const scim_app_t *app = call->task->app;
 
-    if (connector_verb(app, "find") && call->task->user.email[0]) {
+    if (connector_verb(app, "find") && call->task->user.email[0]
+        && !call->task->expired)
+    {
         call->verifying = true;
         connector_http_look_up(call);
         return;
@@ -67,7 +69,10 @@ connector_cancel_found_none(connector_call_t *call)
     const scim_app_t *app = call->task->app;
 
     call->cancelled = true;
-    if (connector_verb(app, "remove")) {
+    if (call->task->expired) {
+        /* accepted at the last moment is no reason to throw somebody out */
+        connector_removal_done(call, "the app has no such invite");
+    } else if (connector_verb(app, "remove")) {
         connector_http_send(call, STEP_REMOVE);
     } else if (connector_verb(app, "find") || connector_verb(app, "list")) {
         call->step = STEP_REMOVE;

@@ -225,6 +225,10 @@ read_grant(reader_t *reader, plan_grant_t *grant)
     grant->kept = field[GRANT_FIELD_KEPT];
     grant->held_leaver = strcmp(field[GRANT_FIELD_HELD_AS], "leaver") == 0;
     grant->resend = strcmp(field[GRANT_FIELD_RESEND], "1") == 0;
+    grant->invited_at = strtoll(field[GRANT_FIELD_INVITED_AT], NULL, 10);
+    grant->reminded_at = strtoll(field[GRANT_FIELD_REMINDED_AT], NULL, 10);
+    grant->reminded = strtoll(field[GRANT_FIELD_REMINDED], NULL, 10);
+    grant->reinvited = strtoll(field[GRANT_FIELD_REINVITED], NULL, 10);
     grant->hold = read_hold(next_text(reader, NULL));
     grant->task_kind = next_text(reader, NULL);
     grant->task_state = next_text(reader, NULL);

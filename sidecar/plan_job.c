@@ -18,6 +18,11 @@ typedef struct {
     char code_hash[65];
 } new_ids_t;
 
+/* Numbers of a change as text, until the call is sent. */
+typedef struct {
+    char lost_at[24], reminded_at[24], reminded[24], reinvited[24];
+} numbers_t;
+
 /* One user's planning: facts, then the commit of what follows from them. */
 typedef struct {
     engine_t *engine;
@@ -109,7 +114,7 @@ on_committed(void *data, const redisReply *reply)
 
 
 static void
-add_change(redis_call_t *call, job_t *job, size_t i, char *lost_at)
+add_change(redis_call_t *call, job_t *job, size_t i, numbers_t *numbers)
 {
     plan_change_t *change = &job->plan.changes[i];
     static const char *const actions[] = { "keep", "new", "manual", "drop" };
@@ -123,7 +128,7 @@ add_change(redis_call_t *call, job_t *job, size_t i, char *lost_at)
     redis_call_text(call, change->email);
     redis_call_text(call, change->user_name);
     if (change->lost_at) {
-        redis_call_number(call, change->lost_at, lost_at);
+        redis_call_number(call, change->lost_at, numbers->lost_at);
     } else {
         redis_call_text(call, "");
     }
@@ -139,6 +144,9 @@ add_change(redis_call_t *call, job_t *job, size_t i, char *lost_at)
     redis_call_text(call, change->share);
     redis_call_text(call, job->ids[i].code);
     redis_call_text(call, job->ids[i].code_hash);
+    redis_call_number(call, change->reminded_at, numbers->reminded_at);
+    redis_call_number(call, change->reminded, numbers->reminded);
+    redis_call_number(call, change->reinvited, numbers->reinvited);
 }
 
 
@@ -171,11 +179,11 @@ static void
 commit(job_t *job)
 {
     char         lease[24], recheck[24], count[24];
-    char       (*lost_at)[24] = calloc(job->plan.count + 1, sizeof(*lost_at));
+    numbers_t   *numbers = calloc(job->plan.count + 1, sizeof(*numbers));
     redis_call_t call;
 
-    if (lost_at == NULL || !make_ids(job)) {
-        free(lost_at);
+    if (numbers == NULL || !make_ids(job)) {
+        free(numbers);
         job_end(job);
         return;
     }
@@ -189,12 +197,12 @@ commit(job_t *job)
     redis_call_text(&call, "");
     redis_call_number(&call, (long long) job->plan.count, count);
     for (size_t i = 0; i < job->plan.count; i++) {
-        add_change(&call, job, i, lost_at[i]);
+        add_change(&call, job, i, &numbers[i]);
     }
     if (!redis_call_send(&call, job->engine->redis, on_committed, job)) {
         job_end(job);
     }
-    free(lost_at);
+    free(numbers);
 }
 
 

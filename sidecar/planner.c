@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "desire.h"
+#include "planner_step.h"
 
 /*
  * What happens to a grant.  A removal that was not sent yet is taken back; a
@@ -18,6 +19,8 @@
  *   invited, accepted, connected, expired, failed, manual
  *                  role task, or remove and invite -> removing, held
  *   removing       taken back, or replan           (goes on)
+ *   invited        reminded; ran out: -> removing, expired, or pending again
+ *   expired        an operator sends it again: as none
  *   held           -> what it was before           approved: -> removing
  *                                                  rejected: -> as before
  */
@@ -35,17 +38,6 @@ static const plan_grant_t nothing = {
     .email = "", .user_name = "", .task = "", .task_kind = "",
     .task_state = "", .kept = ""
 };
-
-/* One app's step: what is, what should be, what comes out. */
-typedef struct {
-    const plan_facts_t *facts;
-    const plan_app_t   *app;
-    const plan_grant_t *stored;
-    plan_grant_t        grant; /* a copy that moves on */
-    desire_t            desire;
-    plan_change_t       change;
-    int64_t             recheck_at;
-} step_t;
 
 
 grant_state_t
@@ -92,191 +84,16 @@ grant_of(const plan_facts_t *facts, const char *app)
 }
 
 
-static bool
-has_task(const plan_grant_t *grant, const char *kind)
-{
-    return grant->task[0] && strcmp(grant->task_kind, kind) == 0;
-}
-
-
-static bool
-is_running(const plan_grant_t *grant)
-{
-    return grant->task[0] && strcmp(grant->task_state, "running") == 0;
-}
-
-
-/* Was a call of the open task ever sent whose effect is not known? */
-static bool
-may_have_effect(const plan_grant_t *grant)
-{
-    return grant->task[0] && grant->task_attempts > 0
-        && (is_running(grant) || grant->task_unknown);
-}
-
-
-static bool
-is_member(grant_state_t state)
-{
-    return state == GRANT_INVITED || state == GRANT_ACCEPTED
-        || state == GRANT_CONNECTED;
-}
-
-
-/* Does the app hold, or may it hold, an account or an invite? */
-static bool
-is_in_app(const plan_grant_t *grant)
-{
-    return grant->member_id[0] || grant->applied_role[0]
-        || grant->state == GRANT_HELD || grant->state == GRANT_REMOVING
-        || (has_task(grant, "invite") && may_have_effect(grant));
-}
-
-
-/* A state that can be gone back to; NONE = the invite may never have come. */
-static grant_state_t
-former(const plan_grant_t *grant)
-{
-    return is_member(grant->before) || grant->before == GRANT_EXPIRED
-        ? grant->before : GRANT_NONE;
-}
-
-
-/* Where the person stood before what is going on; NONE = not known to be
- * in the app. */
-static grant_state_t
-origin(const plan_grant_t *grant)
-{
-    switch (grant->state) {
-    case GRANT_PENDING:
-        return GRANT_NONE;
-    case GRANT_REMOVING:
-    case GRANT_HELD:
-        return former(grant);
-    case GRANT_FAILED:
-    case GRANT_MANUAL:
-        if (has_task(grant, "invite") || has_task(grant, "remove")) {
-            return former(grant);
-        }
-        return is_member(grant->before) ? grant->before : GRANT_INVITED;
-    default:
-        return grant->state;
-    }
-}
-
-
-/* People whom no rule removes: a person has to. */
-static const char *
-protection(const step_t *step)
-{
-    const char *account = step->app->app->account;
-
-    if (account && (strcasecmp(account, step->grant.email) == 0
-                    || strcmp(account, step->grant.member_id) == 0))
-    {
-        return "the connector runs as this account: a person must remove it";
-    }
-    return step->app->last_owner
-        ? "the app's last owner: a person must remove them" : NULL;
-}
-
-
-/* ---- what comes out ---- */
-
-static void
-start_task(step_t *step, grant_state_t state, const char *kind,
-    const char *why)
-{
-    step->change.state = step->grant.state = state;
-    step->change.action = TASK_NEW;
-    step->change.kind = kind;
-    step->change.why = why;
-}
-
-
-static void
-invite(step_t *step, bool unknown, const char *why)
-{
-    step->change.email = step->facts->email;
-    step->change.user_name = step->facts->user_name;
-    step->change.replan = false;
-    step->change.before = GRANT_NONE;
-    step->change.unknown = unknown;
-    start_task(step, GRANT_PENDING, "invite", why);
-}
-
-
-static void
-join(step_t *step, const char *why)
-{
-    if (step->app->seat) {
-        invite(step, false, why);
-    } else {
-        step->change.state = GRANT_WAITLISTED;
-        step->change.why = "no seat is free";
-    }
-}
-
-
-/* The open task is not needed any more. */
-static void
-drop_task(step_t *step)
-{
-    if (step->grant.task[0]) {
-        step->grant.task = "";
-        step->change.action = TASK_DROP;
-    }
-}
-
-
-/* Back to a former state, without an open task. */
-static void
-restore(step_t *step, grant_state_t state, const char *why)
-{
-    drop_task(step);
-    step->change.replan = false;
-    step->change.before = GRANT_NONE;
-    step->change.state = step->grant.state = state;
-    step->change.why = why;
-}
-
-
 static void
 leave_hold(step_t *step, const char *why)
 {
-    grant_state_t state = former(&step->grant);
+    grant_state_t state = grant_former(&step->grant);
 
-    restore(step, state == GRANT_NONE ? GRANT_INVITED : state, why);
-}
-
-
-/* The app never had the person, or it is gone itself: nothing to call. */
-static void
-forget(step_t *step, const char *why)
-{
-    restore(step, GRANT_REMOVED, why);
-    step->change.lost_at = 0;
-}
-
-
-static void
-remove_member(step_t *step, plan_guard_t guard, const char *why)
-{
-    step->change.before = origin(&step->grant);
-    step->change.replan = false;
-    step->change.guard = guard;
-    start_task(step, GRANT_REMOVING, "remove", why);
+    step_restore(step, state == GRANT_NONE ? GRANT_INVITED : state, why);
 }
 
 
 /* ---- wanted ---- */
-
-static bool
-connector_has(const step_t *step, const char *verb)
-{
-    return json_object_get(step->app->app->connector, verb) != NULL;
-}
-
 
 /*
  * An invite still pending is withdrawn and sent again with the new role where
@@ -288,20 +105,14 @@ must_reissue(const step_t *step)
     const char *type = json_string_value(
         json_object_get(step->app->app->connector, "type"));
 
-    if (type == NULL || strcmp(type, "http") != 0 || protection(step)) {
+    if (type == NULL || strcmp(type, "http") != 0 || step_protection(step)) {
         return false;
     }
     return (step->grant.state == GRANT_INVITED
-               && connector_has(step, "cancel"))
-        || (!connector_has(step, "role") && !connector_has(step, "assign")
-            && connector_has(step, "remove"));
-}
-
-
-static bool
-role_is_applied(const step_t *step)
-{
-    return strcmp(step->grant.applied_role, step->change.access_role) == 0;
+               && step_connector_has(step, "cancel"))
+        || (!step_connector_has(step, "role")
+            && !step_connector_has(step, "assign")
+            && step_connector_has(step, "remove"));
 }
 
 
@@ -313,51 +124,33 @@ wish_changed(const step_t *step)
 }
 
 
+/* A reminder goes on as long as there is something to remind of. */
+static bool
+is_reminding(const step_t *step)
+{
+    return grant_has_task(&step->grant, "remind")
+        && step->grant.state == GRANT_INVITED;
+}
+
+
 /* A member gets the access role of the wish.  An open task reads the wish
  * when it runs. */
 static void
 fit_role(step_t *step)
 {
-    if (is_running(&step->grant)) {
+    if (grant_is_running(&step->grant)) {
         step->change.replan = step->change.replan || wish_changed(step);
-    } else if (role_is_applied(step)) {
-        if (!may_have_effect(&step->grant)) {
-            drop_task(step);
+    } else if (step_role_is_applied(step)) {
+        if (!grant_may_have_effect(&step->grant) && !is_reminding(step)) {
+            step_drop_task(step);
         }
-    } else if (step->grant.task[0]) {
+    } else if (step->grant.task[0] && !grant_has_task(&step->grant, "remind")) {
         return;
     } else if (must_reissue(step)) {
-        remove_member(step, GUARD_NONE, "to be invited with another role");
+        step_remove(step, GUARD_NONE, "to be invited with another role");
         step->change.replan = true;
     } else {
-        start_task(step, step->grant.state, "role", "access role changed");
-    }
-}
-
-
-/* An operator wants the invite sent again; true when that is what happens. */
-static bool
-resend(step_t *step)
-{
-    bool mine = step->grant.task[0] == '\0'
-        || has_task(&step->grant, "invite");
-
-    if (!step->grant.resend || !mine || is_running(&step->grant)) {
-        return false;
-    }
-    switch (step->grant.state) {
-    case GRANT_EXPIRED:
-        join(step, "sent again by an operator");
-        return true;
-    case GRANT_PENDING:
-    case GRANT_INVITED:
-    case GRANT_FAILED:
-    case GRANT_MANUAL:
-        invite(step, may_have_effect(&step->grant),
-            "sent again by an operator");
-        return true;
-    default:
-        return false;
+        step_start_task(step, step->grant.state, "role", "access role changed");
     }
 }
 
@@ -366,10 +159,11 @@ resend(step_t *step)
 static void
 fit_failed_role(step_t *step)
 {
-    bool settled = role_is_applied(step) && !may_have_effect(&step->grant);
+    bool settled = step_role_is_applied(step)
+        && !grant_may_have_effect(&step->grant);
 
     if (settled || (step->grant.state == GRANT_FAILED && wish_changed(step))) {
-        restore(step, origin(&step->grant), "access role changed");
+        step_restore(step, grant_origin(&step->grant), "access role changed");
         fit_role(step);
     }
 }
@@ -378,22 +172,22 @@ fit_failed_role(step_t *step)
 static void
 take_back(step_t *step)
 {
-    bool reissue = step->stored->replan && !role_is_applied(step);
+    bool reissue = step->stored->replan && !step_role_is_applied(step);
 
-    if (may_have_effect(&step->grant)) {
+    if (grant_may_have_effect(&step->grant)) {
         step->change.replan = true;
         return;
     }
     if (reissue) {
         return; /* the invite to come takes the role of the wish */
     }
-    if (former(&step->grant) == GRANT_NONE) {
-        invite(step, true, "wanted again before the removal was sent");
+    if (grant_former(&step->grant) == GRANT_NONE) {
+        step_invite(step, true, "wanted again before the removal was sent");
         return;
     }
-    restore(step, former(&step->grant),
+    step_restore(step, grant_former(&step->grant),
         "wanted again before the removal was sent");
-    if (is_member(step->grant.state)) {
+    if (grant_is_member(step->grant.state)) {
         fit_role(step);
     }
 }
@@ -406,46 +200,51 @@ plan_wanted(step_t *step)
     step->change.access_role = step->desire.access_role;
     step->change.lost_at = 0;
     step->change.kept = "";
-    if (has_task(&step->grant, "remove")
+    if (grant_is_withdrawn(&step->grant)) {
+        return;
+    }
+    if (grant_has_task(&step->grant, "remove")
         || step->grant.state == GRANT_REMOVING)
     {
         take_back(step);
         return;
     }
-    if (resend(step)) {
+    if (step_resend(step)) {
         return;
     }
     switch (step->grant.state) {
     case GRANT_NONE:
     case GRANT_REMOVED:
-        join(step, "joined");
+        step_join(step, "joined");
         break;
     case GRANT_WAITLISTED:
-        join(step, "a seat is free");
+        step_join(step, "a seat is free");
         break;
     case GRANT_PENDING:
         if (step->grant.task[0] == '\0') {
-            invite(step, false, "invited again");
-        } else if (is_running(&step->grant) && wish_changed(step)) {
+            step_invite(step, false, "invited again");
+        } else if (grant_is_running(&step->grant) && wish_changed(step)) {
             step->change.replan = true;
         }
         break;
     case GRANT_HELD:
         leave_hold(step, "wanted again");
-        if (is_member(step->grant.state)) {
+        if (grant_is_member(step->grant.state)) {
             fit_role(step);
         }
         break;
     case GRANT_FAILED:
     case GRANT_MANUAL:
-        if (has_task(&step->grant, "role")) {
+        if (grant_has_task(&step->grant, "role")) {
             fit_failed_role(step);
         }
         break;
     case GRANT_EXPIRED:
         break; /* nobody is asked again without end: an operator re-sends */
     default:
-        fit_role(step);
+        if (!step_live(step)) {
+            fit_role(step);
+        }
     }
 }
 
@@ -474,12 +273,12 @@ end_access(step_t *step, plan_guard_t guard, const char *why)
     const char *protected;
 
     step->change.lost_at = 0;
-    if (!is_in_app(&step->grant)) {
-        forget(step, why);
+    if (!grant_is_in_app(&step->grant)) {
+        step_forget(step, why);
         return;
     }
-    protected = protection(step);
-    remove_member(step, protected ? GUARD_NONE : guard,
+    protected = step_protection(step);
+    step_remove(step, protected ? GUARD_NONE : guard,
         protected ? protected : why);
     if (protected) {
         step->change.state = GRANT_MANUAL;
@@ -539,14 +338,14 @@ plan_unwanted(step_t *step)
     step->change.kept = "";
     if (step->grant.state == GRANT_HELD) {
         plan_held(step, guard);
-    } else if (has_task(&step->grant, "remove") && !step->grant.replan) {
+    } else if (grant_has_task(&step->grant, "remove") && !step->grant.replan) {
         step->change.lost_at = 0;
     } else if (is_settling(step)) {
         return;
-    } else if (has_task(&step->grant, "remove")) {
+    } else if (grant_has_task(&step->grant, "remove")) {
         step->change.lost_at = 0;
         step->change.replan = false; /* unwanted once more: it goes on */
-    } else if (is_running(&step->grant)) {
+    } else if (grant_is_running(&step->grant)) {
         step->change.replan = true; /* its outcome says what to take back */
     } else {
         end_access(step, guard, why_lost(step));
@@ -569,6 +368,7 @@ is_changed(const step_t *step)
         || change->lost_at != grant->lost_at
         || change->before != grant->before
         || change->replan != grant->replan || grant->resend
+        || change->reinvited != grant->reinvited
         || strcmp(change->kept, grant->kept) != 0;
 }
 
@@ -614,6 +414,9 @@ begin_step(step_t *step, const plan_facts_t *facts, const plan_app_t *app)
     step->change.before = grant->before;
     step->change.replan = grant->replan;
     step->change.kept = grant->kept;
+    step->change.reminded = grant->reminded;
+    step->change.reminded_at = grant->reminded_at;
+    step->change.reinvited = grant->reinvited;
     step->change.email = step->change.user_name = "";
     step->change.kind = step->change.why = "";
     desire_make(facts, app, &step->desire);
@@ -634,8 +437,11 @@ plan_app(const plan_facts_t *facts, const plan_app_t *app, plan_t *plan)
     } else if (step.desire.wanted || !gone) {
         if (step.desire.wanted) {
             plan_wanted(&step);
+            if (step.grant.state == GRANT_PENDING) {
+                (void) step_live(&step); /* when to look at it again */
+            }
         } else if (app->app == NULL) {
-            forget(&step, "the app was deleted here");
+            step_forget(&step, "the app was deleted here");
         } else {
             plan_unwanted(&step);
         }

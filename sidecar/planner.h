@@ -66,6 +66,10 @@ typedef struct {
     hold_state_t  hold;
     bool          held_leaver;  /* held although a leaver: one of many */
     const char   *kept; /* a rejected hold: the loss that does not count */
+    int64_t       invited_at;  /* ms, when the app had it; 0 = not known */
+    int64_t       reminded_at; /* ms, 0 = never */
+    long long     reminded;    /* times, of this invite */
+    long long     reinvited;   /* invites that followed one that ran out */
     bool          resend; /* an operator wants the invite sent again */
 } plan_grant_t;
 
@@ -119,6 +123,8 @@ typedef struct {
     bool          unknown; /* of the new task */
     plan_guard_t  guard;
     const char   *kept;
+    int64_t       reminded_at;
+    long long     reminded, reinvited;
     const char   *why;
     char          share[PLAN_SUBJECT_MAX]; /* that gives it, or gave it last;
                                               "" = none is known */

@@ -303,9 +303,10 @@ on_outcome(void *data, const connector_outcome_t *outcome)
 static bool
 read_kind(const char *word, task_kind_t *kind)
 {
-    static const char *const words[] = { "invite", "role", "remove" };
+    static const char *const words[] = { "invite", "role", "remove",
+                                         "remind" };
 
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         if (strcmp(words[i], word) == 0) {
             *kind = (task_kind_t) i;
             return true;
@@ -360,6 +361,7 @@ fill_call(run_t *run, const redisReply *reply)
     call->unknown = strcmp(redis_reply_text(reply, 1), "1") == 0;
     if (strcmp(state, "removing") == 0) {
         state = before;
+        call->expired = strcmp(before, "expired") == 0;
     }
     call->accepted = strcmp(state, "accepted") == 0
         || strcmp(state, "connected") == 0;

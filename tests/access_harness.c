@@ -148,6 +148,9 @@ add_change(arguments_t *arguments, const plan_change_t *change,
     add(arguments, change->share);
     add(arguments, harness_format("code-%s-%zu", first, i));
     add(arguments, harness_format("hash-%s-%zu", first, i));
+    add(arguments, harness_format("%lld", (long long) change->reminded_at));
+    add(arguments, harness_format("%lld", change->reminded));
+    add(arguments, harness_format("%lld", change->reinvited));
 }
 
 

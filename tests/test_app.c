@@ -245,6 +245,23 @@ members_of_the_wrong_kind_are_refused(void **state)
     refused("checks.everySeconds", "0");
     refused_at("checks", "{\"everySeconds\":60,\"apply\":1}",
         "checks.apply");
+    taken("invites", "{\"expireSeconds\":60}");
+    taken("invites", "{\"expireSeconds\":60,\"onExpiry\":\"reinvite\","
+        "\"reinviteMax\":2}");
+    refused("invites", "[]");
+    refused("invites.expireSeconds", "0");
+    refused_at("invites", "{\"reinviteMax\":2}", "invites.expireSeconds");
+    refused_at("invites", "{\"expireSeconds\":60,\"onExpiry\":\"shrug\"}",
+        "invites.onExpiry");
+    refused_at("invites", "{\"expireSeconds\":60,\"reinviteMax\":2}",
+        "invites.reinviteMax");
+    refused_at("invites", "{\"remindEverySeconds\":60}",
+        "invites.remindEverySeconds");
+    refused_at("invites", "{\"remindMax\":2}",
+        "invites.remindEverySeconds");
+    refused("connector.remind", "{\"method\":\"POST\",\"path\":\"/r\"}");
+    taken("connector.remind", "{\"method\":\"POST\",\"path\":"
+        "\"/r/${member.id}\"}");
     refused("name", "7");
     refused("name", "\"a\\nb\"");
     refused("seats", "0");

@@ -14,7 +14,7 @@
 #define NOW 1000000
 
 /* "viewer", "editor", "admin", weakest first; settles for five seconds */
-static scim_app_t    app, cancelling, roleless;
+static scim_app_t    app, cancelling, roleless, dated, mailed;
 static plan_app_t    apps[1];
 static plan_grant_t  grants[1];
 static plan_source_t sources[8];
@@ -23,15 +23,15 @@ static plan_t        plan;
 
 
 static void
-read_app(const char *verbs, scim_app_t *out)
+read_app(const char *type, const char *verbs, scim_app_t *out)
 {
-    char text[512];
+    char text[1024];
 
     snprintf(text, sizeof(text), "{\"id\":\"a\",\"name\":\"A\","
         "\"accessRoles\":[\"viewer\",\"editor\",\"admin\"],"
         "\"defaultAccessRole\":\"viewer\",\"settleSeconds\":5,"
-        "\"account\":\"Bot@example.com\",\"connector\":{\"type\":\"http\","
-        "\"invite\":{},\"remove\":{}%s}}", verbs);
+        "\"account\":\"Bot@example.com\",\"connector\":{\"type\":\"%s\","
+        "\"invite\":{},\"remove\":{}%s}}", type, verbs);
     assert_true(scim_app_read(text, strlen(text), out));
 }
 
@@ -40,9 +40,14 @@ static int
 begin(void **state)
 {
     (void) state;
-    read_app(",\"role\":{}", &app);
-    read_app(",\"role\":{},\"cancel\":{}", &cancelling);
-    read_app("", &roleless);
+    read_app("http", ",\"role\":{}", &app);
+    read_app("http", ",\"role\":{},\"cancel\":{}", &cancelling);
+    read_app("http", "", &roleless);
+    read_app("http", ",\"role\":{},\"cancel\":{},\"remind\":{}},"
+        "\"invites\":{\"expireSeconds\":100,\"remindEverySeconds\":30,"
+        "\"remindMax\":2,"
+        "\"onExpiry\":\"reinvite\",\"reinviteMax\":1", &dated);
+    read_app("email", "},\"invites\":{\"expireSeconds\":100", &mailed);
     return 0;
 }
 
@@ -54,6 +59,8 @@ end(void **state)
     scim_app_free(&app);
     scim_app_free(&cancelling);
     scim_app_free(&roleless);
+    scim_app_free(&dated);
+    scim_app_free(&mailed);
     return 0;
 }
 
@@ -176,6 +183,156 @@ somebody_new_is_invited(void **state)
     assert_string_equal(plan.changes[0].sources, TEAM_1_EDITOR);
     assert_string_equal(plan.changes[0].email, "ann@example.com");
     assert_false(plan.changes[0].unknown);
+}
+
+
+/* ---- the life of an invite ---- */
+
+/* Invited so many seconds ago, to an app with a policy. */
+static void
+invited_since(int seconds)
+{
+    share("team:1", false, "editor");
+    has(GRANT_INVITED);
+    grants[0].invited_at = NOW - seconds * 1000;
+    apps[0].app = &dated;
+}
+
+
+static void
+an_invite_is_reminded_of_in_its_time_and_not_for_ever(void **state)
+{
+    (void) state;
+    invited_since(29);
+    expect_nothing();
+    assert_int_equal(plan.recheck_at, NOW + 1000);
+    invited_since(30);
+    expect(GRANT_INVITED, TASK_NEW, "remind");
+    assert_int_equal(plan.changes[0].reminded, 1);
+    assert_int_equal(plan.changes[0].reminded_at, NOW);
+    assert_int_equal(plan.recheck_at, NOW + 30000);
+    grants[0].reminded = 2;
+    expect_nothing();
+    assert_int_equal(plan.recheck_at, NOW + 70000);
+}
+
+
+static void
+a_reminder_is_no_reason_to_drop_it_nor_to_wait_with_a_role(void **state)
+{
+    (void) state;
+    invited_since(31);
+    grants[0].reminded = 1;
+    grants[0].reminded_at = NOW - 1000;
+    task("remind", "queued", 0, false);
+    expect_nothing();
+    grants[0].state = GRANT_ACCEPTED;
+    expect(GRANT_ACCEPTED, TASK_DROP, "");
+    grants[0].state = GRANT_INVITED;
+    grants[0].applied_role = "viewer";
+    expect(GRANT_REMOVING, TASK_NEW, "remove");
+}
+
+
+static void
+an_invite_that_ran_out_is_withdrawn_and_sent_once_more(void **state)
+{
+    (void) state;
+    invited_since(100);
+    expect(GRANT_REMOVING, TASK_NEW, "remove");
+    assert_true(plan.changes[0].replan);
+    assert_int_equal(plan.changes[0].guard, GUARD_NONE);
+    assert_int_equal(plan.changes[0].before, GRANT_EXPIRED);
+    assert_int_equal(plan.changes[0].reinvited, 1);
+    grants[0].reinvited = 1;
+    expect(GRANT_REMOVING, TASK_NEW, "remove");
+    assert_false(plan.changes[0].replan);
+    assert_int_equal(plan.changes[0].reinvited, 1);
+}
+
+
+static void
+nothing_takes_back_an_invite_that_ran_out(void **state)
+{
+    (void) state;
+    invited_since(100);
+    grants[0].state = GRANT_REMOVING;
+    grants[0].before = GRANT_EXPIRED;
+    task("remove", "queued", 0, false);
+    expect_nothing();
+    grants[0].replan = true;
+    expect_nothing();
+}
+
+
+static void
+who_accepted_is_never_out_of_time(void **state)
+{
+    (void) state;
+    invited_since(1000);
+    grants[0].state = GRANT_ACCEPTED;
+    expect_nothing();
+    grants[0].state = GRANT_CONNECTED;
+    expect_nothing();
+}
+
+
+static void
+the_last_owner_is_not_out_of_time_either(void **state)
+{
+    (void) state;
+    invited_since(100);
+    apps[0].last_owner = true;
+    expect_nothing();
+}
+
+
+static void
+an_invite_by_mail_just_ends(void **state)
+{
+    (void) state;
+    invited_since(100);
+    apps[0].app = &mailed;
+    expect(GRANT_EXPIRED, TASK_KEEP, "");
+    has(GRANT_EXPIRED);
+    expect_nothing();
+}
+
+
+static void
+an_invite_under_way_is_looked_at_before_anything_is_due(void **state)
+{
+    (void) state;
+    invited_since(0);
+    grants[0].state = GRANT_PENDING;
+    grants[0].invited_at = 0;
+    task("invite", "queued", 0, false);
+    expect_nothing();
+    assert_int_equal(plan.recheck_at, NOW + 30000);
+    facts.grant_count = 0;
+    expect(GRANT_PENDING, TASK_NEW, "invite");
+    assert_int_equal(plan.recheck_at, NOW + 30000);
+}
+
+
+static void
+an_operator_has_an_invite_sent_again(void **state)
+{
+    (void) state;
+    invited_since(10);
+    grants[0].resend = true;
+    grants[0].reminded = 2;
+    expect(GRANT_PENDING, TASK_NEW, "invite");
+    assert_int_equal(plan.changes[0].reminded, 0);
+    grants[0].state = GRANT_EXPIRED;
+    grants[0].reinvited = 1;
+    expect(GRANT_PENDING, TASK_NEW, "invite");
+    assert_int_equal(plan.changes[0].reinvited, 0);
+    apps[0].seat = false;
+    expect(GRANT_WAITLISTED, TASK_KEEP, "");
+    apps[0].seat = true;
+    grants[0].state = GRANT_CONNECTED;
+    expect(GRANT_CONNECTED, TASK_KEEP, ""); /* taken note of, no more */
 }
 
 
@@ -923,6 +1080,15 @@ main(void)
         CASE(somebody_new_is_invited),
         CASE(nobody_is_invited_without_a_share_or_when_inactive),
         CASE(a_removed_person_who_is_wanted_again_is_invited_again),
+        CASE(an_invite_is_reminded_of_in_its_time_and_not_for_ever),
+        CASE(a_reminder_is_no_reason_to_drop_it_nor_to_wait_with_a_role),
+        CASE(an_invite_that_ran_out_is_withdrawn_and_sent_once_more),
+        CASE(nothing_takes_back_an_invite_that_ran_out),
+        CASE(who_accepted_is_never_out_of_time),
+        CASE(the_last_owner_is_not_out_of_time_either),
+        CASE(an_invite_by_mail_just_ends),
+        CASE(an_invite_under_way_is_looked_at_before_anything_is_due),
+        CASE(an_operator_has_an_invite_sent_again),
         CASE(the_strongest_source_decides),
         CASE(of_equal_access_roles_the_owners_share_gives_it),
         CASE(a_removal_names_the_share_that_was_lost),

@@ -2,7 +2,8 @@
 
 local GRANT_FIELDS = { 'state', 'role', 'accessRole', 'appliedRole',
     'sources', 'memberId', 'email', 'userName', 'v', 'task', 'lostAt',
-    'before', 'replan', 'kept', 'heldAs', 'code', 'resend' }
+    'before', 'replan', 'kept', 'heldAs', 'code', 'resend',
+    'invitedAt', 'remindedAt', 'reminded', 'reinvited' }
 local GRANT_AND_HOLD = {}
 for i = 1, #GRANT_FIELDS do
     GRANT_AND_HOLD[i] = GRANT_FIELDS[i]

@@ -5,7 +5,7 @@ do -- a scope of its own: a chunk holds 200 local names at most
 local CHANGE_FIELDS = { 'app', 'state', 'role', 'accessRole', 'sources',
     'email', 'userName', 'lostAt', 'before', 'replan', 'kept', 'guard',
     'action', 'task', 'kind', 'unknown', 'why', 'share',
-    'code', 'codeHash' }
+    'code', 'codeHash', 'remindedAt', 'reminded', 'reinvited' }
 
 local function read_change(args, at)
     local change = {}
@@ -18,11 +18,14 @@ end
 -- The grant as it was; empty text for what there is not.
 local function read_former(key)
     local was = call('HMGET', key, 'state', 'role', 'task', 'hold', 'email',
-        'userName', 'v', 'created', 'sources', 'accessRole', 'cause')
+        'userName', 'v', 'created', 'sources', 'accessRole', 'cause',
+        'resend', 'remindedAt', 'reminded', 'reinvited')
     return { state = was[1] or '', role = was[2] or '', task = was[3] or '',
         hold = was[4] or '', email = was[5] or '', userName = was[6] or '',
         v = tonumber(was[7] or '') or 0, created = was[8], sources = was[9],
-        accessRole = was[10], cause = was[11] or '' }
+        accessRole = was[10], cause = was[11] or '',
+        resend = was[12], remindedAt = was[13] or '0',
+        reminded = was[14] or '0', reinvited = was[15] or '0' }
 end
 
 -- In one command; `state` stays what it was when a hold decides about it.
@@ -32,11 +35,23 @@ local function write_grant(c, key, change, was, state)
     call('HSET', key, 'role', change.role, 'accessRole', change.accessRole,
         'sources', change.sources, 'lostAt', change.lostAt, 'before',
         change.before, 'replan', change.replan, 'kept', change.kept, 'guard',
-        change.guard, 'resend', '', 'email', named and change.email or was.email,
+        change.guard, 'email', named and change.email or was.email,
         'userName', named and change.userName or was.userName, 'created',
         was.created or now, 'v', number_text(was.v + 1),
         unpack(state ~= was.state and { 'state', state, 'changed', now }
             or {}))
+end
+
+-- Most invites have no life that would have to be noted.
+local function write_life(key, change, was)
+    if was.resend then
+        call('HDEL', key, 'resend')
+    end
+    if change.remindedAt ~= was.remindedAt or change.reminded ~= was.reminded
+        or change.reinvited ~= was.reinvited then
+        call('HSET', key, 'remindedAt', change.remindedAt, 'reminded',
+            change.reminded, 'reinvited', change.reinvited)
+    end
 end
 
 -- What the change means for the count of those who lose the app.
@@ -85,6 +100,7 @@ local function apply_change(c, user, change, causes, actor, txn)
         hold, why = must_hold(c, change, user)
     end
     write_grant(c, key, change, was, hold and was.state or change.state)
+    write_life(key, change, was)
     if hold then
         hold_grant(c, hold, change.app, user, change.before,
             change.guard == 'leaver', why)

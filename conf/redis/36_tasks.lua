@@ -118,14 +118,33 @@ register('task_recover', function(keys, args)
     return { 'OK', found }
 end, { 'allow-oom' })
 
--- The app has the person no more.  Wanted again meanwhile: the seat is kept
--- for the invite that follows.
-local function finish_removal(c, grant, app, user, args)
-    local again = call('HGET', grant, 'replan') == '1'
-    call('HSET', grant, 'memberId', '', 'appliedRole', '', 'sources', '[]')
+-- The app has the person no more.  Wanted again meanwhile, or an invite that
+-- ran out is followed by another one: the seat is kept for it.
+local function finish_removal(c, grant, app, user, before, args)
+    local wish = call('HMGET', grant, 'replan', 'sources')
+    local again = wish[1] == '1'
+    local expired = before == 'expired' and wish[2] ~= '[]'
+    call('HSET', grant, 'memberId', '', 'appliedRole', '')
     codes.forget_steps(c, app, user)
+    if expired and not again then
+        set_state(c, app, user, 'expired', args[13], 'the invite ran out')
+        return
+    end
+    call('HSET', grant, 'sources', '[]')
     set_state(c, app, user, again and 'pending' or 'removed', args[13],
         args[12])
+end
+
+-- A reminder is over, whether it got through or not: the invite is where it
+-- was.
+local function finish_reminder(c, id, grant, state)
+    if state == 'waiting' then
+        return
+    end
+    if call('HGET', grant, 'task') == id then
+        call('HSET', grant, 'task', '')
+    end
+    call('EXPIRE', task_key(c, id), TASK_KEPT)
 end
 
 local function finish_done(c, task, key, grant, args)
@@ -133,7 +152,7 @@ local function finish_done(c, task, key, grant, args)
     local now = call('HMGET', grant, 'state', 'before')
     if kind == 'remove' then
         call('HSET', grant, 'task', '', 'before', '')
-        finish_removal(c, grant, app, user, args)
+        finish_removal(c, grant, app, user, now[2], args)
     else
         call('HSET', grant, 'task', '', 'before', '', 'appliedRole',
             args[11])
@@ -158,7 +177,9 @@ local function settle_task(c, id, task, state, args)
     if args[10] ~= '' then
         call('HSET', grant, 'memberId', args[10])
     end
-    if state == 'done' then
+    if task[4] == 'remind' then
+        finish_reminder(c, id, grant, state)
+    elseif state == 'done' then
         finish_done(c, task, key, grant, args)
         revokes.finish(c, task[5], id)
     elseif state == 'manual' or state == 'failed' then
@@ -317,7 +338,7 @@ register('task_retry', function(keys, args)
     schedule(c, args[4], c.now)
     call('HINCRBY', grant_key(c, task[2], task[3]), 'v', 1)
     because(c, 'task.retry', 'task:' .. args[4], args[5], args[6], task[2])
-    if task[4] ~= 'role' then
+    if task[4] == 'invite' or task[4] == 'remove' then
         set_state(c, task[2], task[3],
             task[4] == 'remove' and 'removing' or 'pending', args[5],
             'retried by hand')

@@ -257,9 +257,11 @@ register('check_learn', function(keys, args)
         local grant = call('HMGET', key, 'v', 'state')
         if grant[1] == args[i + 2] then
             call('HSET', key, 'memberId', args[i + 1])
-            if args[i + 3] == '1' and grant[2] == 'invited' then
+            if args[i + 3] == '1' and (grant[2] == 'invited'
+                or grant[2] == 'expired') then
                 set_state(c, app, args[i], 'accepted', 'check',
                     'the app lists them as a member')
+                mark_dirty(c, args[i], c.now)
             end
         end
     end
@@ -334,9 +336,17 @@ local function apply_missing(c, app, finding, actor)
     end
     call('HSET', key, 'appliedRole', '', 'memberId', '')
     call('HINCRBY', key, 'v', 1)
+    mark_dirty(c, finding[USER], c.now)
+    if grant[3] == 'invited' and (call('HGET', app_key(c, app) .. ':limits',
+        'inviteExpire') or '') ~= '' then
+        -- as one that ran out: the policy says what follows
+        call('HSET', key, 'invitedAt', 1)
+        audit_grant(c, actor, app, finding[USER], grant[3], grant[3],
+            'a check did not find their invite in the app')
+        return true
+    end
     set_state(c, app, finding[USER], 'pending', actor,
         'a check did not find them in the app')
-    mark_dirty(c, finding[USER], c.now)
     return true
 end
 

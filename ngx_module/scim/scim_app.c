@@ -7,6 +7,7 @@
 #include "scim_app_connector.h"
 #include "scim_app_exemption.h"
 #include "scim_app_field.h"
+#include "scim_app_invites.h"
 #include "scim_app_list.h"
 #include "scim_app_scim.h"
 #include "scim_json.h"
@@ -20,7 +21,7 @@
 static const char *const app_members[] = {
     "id", "name", "description", "seats", "accessRoles", "defaultAccessRole",
     "connector", "account", "limits", "guard", "settleSeconds",
-    "revokeTargetSeconds", "checks", "exemptions", NULL
+    "revokeTargetSeconds", "checks", "exemptions", "invites", NULL
 };
 
 static const scim_app_number_t concurrency = {
@@ -329,7 +330,8 @@ scim_app_validate(const json_t *body, const scim_app_policy_t *policy,
         && scim_app_number(body, NULL, &settle_seconds, out, error)
         && scim_app_number(body, NULL, &revoke_target, out, error)
         && read_checks(body, out, error)
-        && scim_app_exemptions_validate(body, out, error);
+        && scim_app_exemptions_validate(body, out, error)
+        && scim_app_invites_validate(body, out, error);
     if (!valid) {
         json_decref(out);
         return false;
@@ -433,6 +435,7 @@ scim_app_read(const char *text, size_t len, scim_app_t *app)
         return false;
     }
     read_stored_numbers(app);
+    app->invites = scim_app_invites_read(app->json);
     return true;
 }
 

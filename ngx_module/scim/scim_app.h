@@ -25,6 +25,14 @@ typedef struct {
     unsigned window_seconds; /* default 600 */
 } scim_app_guard_t;
 
+/* Invites that nobody accepted yet; 0 = no such thing. */
+typedef struct {
+    int64_t  expire_ms;    /* since the app had the invite */
+    int64_t  remind_ms;    /* between reminders, and before the first */
+    unsigned remind_max;   /* reminders of one invite */
+    unsigned reinvite_max; /* invites that follow one that ran out */
+} scim_app_invites_t;
+
 typedef struct {
     const char        *id;   /* points into `json` */
     const char        *name; /* points into `json` */
@@ -35,6 +43,7 @@ typedef struct {
     scim_app_limits_t  limits;
     scim_app_guard_t   guard;
     int64_t            settle_ms; /* default 5000 */
+    scim_app_invites_t invites;
     const char        *account; /* whom the connector runs as: address or
                                    member id; NULL = not said */
     bool               checks_apply; /* scheduled checks make it right */

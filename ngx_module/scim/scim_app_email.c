@@ -27,8 +27,9 @@
 
 static const char *const members[] = {
     "type", "server", "auth", "from", "replyTo", "subject", "text",
-    "instructions", NULL
+    "remind", "instructions", NULL
 };
+static const char *const mail_members[] = { "subject", "text", NULL };
 
 
 bool
@@ -125,6 +126,20 @@ check_words(const json_t *connector, const scim_app_place_t *place,
 }
 
 
+/* The mail that reminds of the first one. */
+static bool
+check_reminder(const json_t *connector, const scim_app_place_t *place,
+    scim_error_t *error)
+{
+    const json_t    *remind = scim_app_member(connector, "remind");
+    scim_app_place_t here = { place, "remind", 0 };
+
+    return remind == NULL
+        || (scim_app_object(remind, &here, mail_members, error)
+            && check_words(remind, &here, error));
+}
+
+
 bool
 scim_app_email_validate(const json_t *connector,
     const scim_app_place_t *place, const scim_app_policy_t *policy,
@@ -136,5 +151,6 @@ scim_app_email_validate(const json_t *connector,
         && check_address(connector, place, "from", true, error)
         && check_address(connector, place, "replyTo", false, error)
         && check_words(connector, place, error)
+        && check_reminder(connector, place, error)
         && scim_app_instructions(connector, place, error);
 }

@@ -40,8 +40,8 @@ typedef struct {
 
 static const char *const connector_members[] = {
     "type", "baseUrl", "auth", "clientCertificate", "headers", "invite",
-    "role", "remove", "cancel", "answer", "assign", "unassign", "reactivate",
-    "find", "list", "roleIds", NULL
+    "role", "remove", "cancel", "remind", "answer", "assign", "unassign",
+    "reactivate", "find", "list", "roleIds", NULL
 };
 static const char *const invite_members[] = {
     "method", "path", "body", "memberId", NULL
@@ -69,6 +69,8 @@ static const verb_t verbs[] = {
     { "remove", call_members, write_methods,
       PERSON_VARIABLES | MEMBER_VARIABLE, USER_KEYS | MEMBER_VARIABLE },
     { "cancel", call_members, write_methods,
+      PERSON_VARIABLES | MEMBER_VARIABLE, USER_KEYS | MEMBER_VARIABLE },
+    { "remind", call_members, write_methods,
       PERSON_VARIABLES | MEMBER_VARIABLE, USER_KEYS | MEMBER_VARIABLE },
     { "assign", call_members, write_methods,
       PERSON_VARIABLES | MEMBER_VARIABLE, USER_KEYS | MEMBER_VARIABLE },
