@@ -1,6 +1,10 @@
 -- The directory: users, groups, memberships.
 
 local HEADER = 47      -- bytes before the document, see scim_record.h
+local version_of, index_key, async_key, push_entries -- below
+
+do -- a scope of its own: a chunk holds 200 local names at most
+
 local LISTED_MAX = 1000 -- member ids that an event names
 
 local function header(version, content, created, modified, grouped)
@@ -8,7 +12,7 @@ local function header(version, content, created, modified, grouped)
         created, modified, grouped)
 end
 
-local function version_of(head)
+function version_of(head)
     return tonumber(string.sub(head, 1, 10))
 end
 
@@ -68,7 +72,7 @@ end
 
 -- ---- indexes ------------------------------------------------------------------
 
-local function index_key(c, kind, attribute)
+function index_key(c, kind, attribute)
     return c.prefix .. 'index:' .. kind .. ':' .. attribute
 end
 
@@ -459,7 +463,7 @@ local function write(c, r, head, key)
         number_text(c.now), '1' }
 end
 
-local function async_key(c, id)
+function async_key(c, id)
     return c.prefix .. 'async:' .. id
 end
 
@@ -549,7 +553,7 @@ local function push_entry(c, kind, id, record, extra, out)
 end
 
 -- The number of entries goes to out[3].
-local function push_entries(c, kind, ids, extra, out)
+function push_entries(c, kind, ids, extra, out)
     local n = 0
     for i = 1, #ids, CHUNK do
         local names = {}
@@ -591,3 +595,5 @@ register('members', function(keys, args)
         .. ':members', '(' .. args[5], '+', 'LIMIT', 0,
         math.min(tonumber(args[6]), CHUNK))) }
 end, { 'no-writes' })
+
+end

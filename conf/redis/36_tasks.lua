@@ -1,5 +1,9 @@
 -- Tasks: due, claimed, finished; by the sidecar and by hand.
 
+local settle_task -- below
+
+do -- a scope of its own: a chunk holds 200 local names at most
+
 -- task_due <limit>: tasks of the shard that are due and have room at their
 -- apps, of so many apps, reserved for the caller for a moment.  Answers OK
 -- <ms to the next or empty> { <workspace> <task> <app> <kind> }...; with the
@@ -170,7 +174,7 @@ local function finish_done(c, task, key, grant, args)
 end
 
 -- A task ends in, or waits in, `state`: what that means for its grant.
-local function settle_task(c, id, task, state, args)
+function settle_task(c, id, task, state, args)
     local key = task_key(c, id)
     local grant = grant_key(c, task[5], task[6])
     move_task(c, id, task[1], state)
@@ -372,3 +376,4 @@ register('task_done', function(keys, args)
     return { 'OK' }
 end, {})
 
+end

@@ -1,5 +1,7 @@
 -- One listing of an app verifies all removals that were done before it began.
 
+do -- a scope of its own: a chunk holds 200 local names at most
+
 -- verify_begin <app> → OK <app record> { task, member id, address }...
 register('verify_begin', function(keys, args)
     local c, failed = begin(keys, args)
@@ -118,3 +120,5 @@ register('verify_end', function(keys, args)
     end
     return out
 end, { 'allow-oom' })
+
+end
