@@ -71,6 +71,9 @@ ok((grep { $_->{to} eq 'held' && $_->{why} =~ /more than 10 removals/ }
     @{ $stack->must('admin', 'GET', '/audit?limit=1000')->{entries} }),
     '... and in the audit');
 is($stack->must('admin', 'GET', '/stats')->{holds}, 1, '... and counted');
+$stack->wait_is(sub { join ' ', $stack->request('GET', '/metrics')->{content}
+    =~ /^scim_app_(?:holds_open|people_held)\{[^}]*app="$id"\} (\d+)/mg },
+    '1 40', '... in the metrics, too');
 
 # people who are wanted again leave the hold
 $stack->add_members($team, $user{u01}, $user{u02});

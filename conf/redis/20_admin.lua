@@ -488,8 +488,8 @@ end, { 'no-writes' })
 local METRICS_MAX = 1000 -- apps of a shard
 
 -- metrics: of the apps of all workspaces of the shard.  Answers OK {
--- <workspace> <app> <down 0|1> <calls under way> <waiting> <time-to-revoke as
--- in app_show> }...
+-- <workspace> <app> <down 0|1> <calls under way> <waiting> <open holds>
+-- <people held> <time-to-revoke as in app_show> }...
 register('metrics', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then
@@ -503,8 +503,10 @@ register('metrics', function(keys, args)
         for _, app in ipairs(left > 0 and call('ZRANGE', w.prefix .. 'apps',
             0, left - 1) or {}) do
             local shown = delivery.show(w, app)
+            local hold = call('GET', w.prefix .. 'app:' .. app .. ':hold')
             for _, one in ipairs({ workspace, app, shown[1] ~= '' and 1 or 0,
-                shown[6], shown[7] }) do
+                shown[6], shown[7], hold and 1 or 0, hold and call('ZCARD',
+                w.prefix .. 'hold:' .. hold .. ':users') or 0 }) do
                 out[#out + 1] = one
             end
             revokes.push(w, app, out)

@@ -1,14 +1,16 @@
 #include "scim_revoke.h"
 
 #define PART_MAX (8 << 20)
-#define ROW_HEAD 5 /* workspace, app, down, under way, waiting */
+/* workspace, app, down, calls under way, waiting, open holds, people held */
+#define ROW_HEAD 7
 
 /* Seconds; conf/redis/18_revokes.lua has the same in milliseconds. */
 static const double bounds[SCIM_REVOKE_BOUND_COUNT] = {
     1, 2, 5, 10, 30, 60, 120, 300, 900, 3600, 14400, 86400
 };
 
-enum { UP, RUNNING, WAITING, OVERDUE, UNCONFIRMED, MISSED, TIME };
+enum { UP, RUNNING, WAITING, HOLDS, HELD, OVERDUE, UNCONFIRMED, MISSED,
+    TIME };
 
 static const struct {
     const char *name, *type, *help;
@@ -16,6 +18,9 @@ static const struct {
     [UP] = { "app_up", "gauge", "1: calls get through to the app." },
     [RUNNING] = { "app_calls", "gauge", "Calls under way." },
     [WAITING] = { "app_tasks_waiting", "gauge", "Tasks that wait." },
+    [HOLDS] = { "app_holds_open", "gauge",
+        "Holds of the mass-removal guard that nobody decided yet." },
+    [HELD] = { "app_people_held", "gauge", "People whose removal they hold." },
     [OVERDUE] = { "app_revokes_overdue", "gauge",
         "Removals that are open and over the app's target." },
     [UNCONFIRMED] = { "app_removals_unconfirmed", "gauge",
@@ -118,6 +123,8 @@ add_row(scim_app_metrics_t *metrics, const scim_reply_t *reply, size_t at)
     values[UP] = !scim_reply_number(reply, at + 2);
     values[RUNNING] = scim_reply_number(reply, at + 3);
     values[WAITING] = scim_reply_number(reply, at + 4);
+    values[HOLDS] = scim_reply_number(reply, at + 5);
+    values[HELD] = scim_reply_number(reply, at + 6);
     values[OVERDUE] = revoke.overdue;
     values[UNCONFIRMED] = revoke.unconfirmed;
     values[MISSED] = revoke.missed;

@@ -33,7 +33,7 @@ double scim_revoke_quantile(const scim_revoke_t *revoke, double q);
  * The page of metrics of all apps: one part for each metric, since its samples
  * stand together.  Replies of `metrics` are added shard by shard.
  */
-#define SCIM_APP_METRICS 7
+#define SCIM_APP_METRICS 9
 
 typedef struct {
     scim_buffer_t part[SCIM_APP_METRICS];
