@@ -224,6 +224,31 @@ trim(shard_t *shard)
 }
 
 
+static void
+on_leavers(void *data, const redisReply *reply)
+{
+    shard_t *shard = data;
+
+    if (redis_reply_ok(reply)) {
+        shard->leavers = redis_reply_number(reply, 1) > 0;
+    }
+}
+
+
+/* What waited too long for somebody who left is gone for good. */
+static void
+look_at_leavers(shard_t *shard)
+{
+    char         limit[24];
+    redis_call_t call;
+
+    redis_call_begin(&call, "leavers_due", false, shard->number, "",
+        shard->engine->dataset);
+    redis_call_number(&call, CLAIM_MAX, limit);
+    redis_call_send(&call, shard->engine->redis, on_leavers, shard);
+}
+
+
 /* One shard's audit a period: all of them within minutes. */
 static void
 trim_audit(engine_t *engine)
@@ -237,6 +262,7 @@ trim_audit(engine_t *engine)
     redis_call_number(&call, engine->conf->audit_entries, entries);
     redis_call_number(&call, engine->conf->audit_days, days);
     redis_call_send(&call, engine->redis, on_ignored, NULL);
+    engine->shards[engine->audit_next].leavers = true; /* of other sidecars */
 }
 
 
@@ -305,6 +331,7 @@ recover(engine_t *engine)
             engine->dataset);
         redis_call_text(&call, engine->conf->name);
         redis_call_send(&call, engine->redis, on_ignored, NULL);
+        engine->shards[i].leavers = true;
         engine_wake_dirty(engine, i, 0);
         engine_wake_due(engine, i, 0);
     }
@@ -430,6 +457,9 @@ on_period(loop_t *loop, void *data)
         checks_look(engine, i);
         if (engine->shards[i].touched) {
             trim(&engine->shards[i]);
+        }
+        if (engine->shards[i].leavers) {
+            look_at_leavers(&engine->shards[i]);
         }
     }
     if (engine->ready) {

@@ -44,6 +44,7 @@ typedef struct {
     bool          due_asked;
     bool          checks_asked;
     bool          checks_again; /* more may have come since they were */
+    bool          leavers; /* some may wait whose time is over */
     bool          touched; /* events were acknowledged since the last trim */
 } shard_t;
 

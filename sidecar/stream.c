@@ -369,6 +369,7 @@ static void
 act(event_t *event, const char *op, const json_t *data)
 {
     if (strncmp(op, "user.", 5) == 0) {
+        event->stream->engine->shards[event->shard].leavers = true;
         sync_user(event);
     } else if (strncmp(op, "group.", 6) == 0) {
         on_group(event, op, data);

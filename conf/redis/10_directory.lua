@@ -396,6 +396,7 @@ end
 
 local function delete(c, r, head, key)
     local version = version_of(head) + 1
+    remember_identity(c, r)
     write_indexes(c, r)
     call('ZREM', c.prefix .. r.kind .. 's', r.id)
     call('UNLINK', key, key .. ':members', key .. ':parked')
@@ -458,6 +459,7 @@ local function write(c, r, head, key)
         r.id, version, r.actor, r.txn, data)
     if not head then
         unpark(c, r)
+        recognize(c, r)
     end
     return { 'OK', number_text(version), number_text(created),
         number_text(c.now), '1' }

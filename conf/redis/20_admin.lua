@@ -40,7 +40,7 @@ end, { 'no-writes' })
 -- app_put <id> <if version: 0 = new> <json> <actor> <txn> <seats or empty>
 -- <guard: percent> <count> <window in s> <checks: every s, empty = never>
 -- <concurrency> <calls a second or empty> <burst or empty> <revoke target ms>
--- <invites: expire after s, empty = never>
+-- <invites: expire after s, empty = never> <shares of leavers wait: ms>
 register('app_put', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then
@@ -59,7 +59,8 @@ register('app_put', function(keys, args)
     call('HSET', key .. ':limits', 'seats', args[9], 'percent', args[10],
         'count', args[11], 'window', args[12], 'checkEvery', args[13],
         'concurrency', args[14], 'rate', args[15], 'burst', args[16],
-        'target', args[17], 'inviteExpire', args[18])
+        'target', args[17], 'inviteExpire', args[18],
+        'restore', args[19] or '')
     delivery.probe(c, args[4]) -- it may be what was wrong
     if args[13] ~= '' then -- what is due already stays due
         call('ZADD', c.shard .. 'checks', 'LT',

@@ -44,6 +44,8 @@ end
 
 -- ---- teams follow groups -----------------------------------------------------
 
+local following = {} -- what later files use of this
+
 do -- a scope of its own: a chunk holds 200 local names at most
 
 local function ensure_team(c, group)
@@ -119,6 +121,9 @@ local function follow(c, user)
         if wanted[team] then
             wanted[team] = 'stay'
         elseif not record or is_scim_team(c, team) then
+            if not is_scim_team(c, team) then -- given back, should they return
+                call('ZADD', key .. ':former', 0, team)
+            end
             leave_team(c, team, user)
             changed = true
         end
@@ -251,7 +256,12 @@ local function is_apart(c, user)
     local key = user_key(c, user)
     return call('EXISTS', key .. ':groups', key .. ':teams', key .. ':apps',
         key .. ':grants') == 0
+        and call('HEXISTS', c.prefix .. 'returned', user) == 0
 end
+
+following.ensure_team, following.drop_team = ensure_team, drop_team
+following.follow, following.is_scim_team = follow, is_scim_team
+following.concerns_access = concerns_access
 
 -- user_sync <lease ms> <user>: the teams of one user, as the directory is now.
 -- Answers OK, and the lease and the user when there is something to plan.
@@ -265,6 +275,7 @@ register('user_sync', function(keys, args)
         return { 'OK' }
     end
     follow(c, user)
+    look_at_leaver(c, user, is_active(call('GET', user_key(c, user))))
     if not concerns_access(c, user) then
         return { 'OK' }
     end

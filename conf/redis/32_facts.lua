@@ -34,7 +34,9 @@ local function push_sources(c, user, out, apps)
     end
     for _, app in ipairs(call('ZRANGE', user_key(c, user) .. ':apps', 0, -1))
     do
-        push(app, 'user:' .. user)
+        if not is_gone_for_good(c, app, user) then
+            push(app, 'user:' .. user)
+        end
     end
 end
 

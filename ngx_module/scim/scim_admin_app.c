@@ -7,6 +7,7 @@
 
 /* Apps: version in ten digits, then the definition as JSON. */
 #define VERSION_LEN 10
+#define DAY_MS 86400000
 
 
 static json_t *
@@ -128,6 +129,8 @@ add_limits(scim_admin_t *admin, const json_t *definition)
     add_rate(admin, definition);
     add_optional(admin, json_object_get(json_object_get(definition,
         "invites"), "expireSeconds"));
+    scim_command_number(&admin->head, (long long) (json_number_value(
+        json_object_get(definition, "restoreDays")) * DAY_MS));
 }
 
 

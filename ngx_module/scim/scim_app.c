@@ -21,7 +21,8 @@
 static const char *const app_members[] = {
     "id", "name", "description", "seats", "accessRoles", "defaultAccessRole",
     "connector", "account", "limits", "guard", "settleSeconds",
-    "revokeTargetSeconds", "checks", "exemptions", "invites", NULL
+    "revokeTargetSeconds", "checks", "exemptions", "invites",
+    "restoreDays", NULL
 };
 
 static const scim_app_number_t concurrency = {
@@ -47,6 +48,9 @@ static const scim_app_number_t window_seconds = {
 };
 static const scim_app_number_t settle_seconds = {
     "settleSeconds", 0, 86400, 5, false
+};
+static const scim_app_number_t restore_days = {
+    "restoreDays", 0, 3650, 30, false
 };
 static const scim_app_number_t every_seconds = {
     "everySeconds", 1, 31536000, 86400, true
@@ -329,6 +333,7 @@ scim_app_validate(const json_t *body, const scim_app_policy_t *policy,
         && read_guard(body, out, error)
         && scim_app_number(body, NULL, &settle_seconds, out, error)
         && scim_app_number(body, NULL, &revoke_target, out, error)
+        && scim_app_number(body, NULL, &restore_days, out, error)
         && read_checks(body, out, error)
         && scim_app_exemptions_validate(body, out, error)
         && scim_app_invites_validate(body, out, error);
