@@ -139,6 +139,7 @@ apply_from(check_job_t *job, long long first)
     redis_call_text(&call, "schedule");
     redis_call_text(&call, "");
     redis_call_text(&call, seed);
+    redis_call_text(&call, "");
     redis_call_text(&call, "all");
     redis_call_number(&call, first, number);
     send_call(job, &call, on_applied);

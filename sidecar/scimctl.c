@@ -30,8 +30,12 @@ static const char usage[] =
     "  members APP [--state STATE]   who has what\n"
     "  invite resend APP USER        a new link; the invite is sent again\n"
     "  invite revoke APP USER        the link leads nowhere any more\n"
+    "  why USER APP                  one person in one app, explained\n"
     "  check APP                     the app's own list beside the grants\n"
+    "  checks APP                    the reports of the last 30 days\n"
     "  apply APP CHECK [FINDING ...] makes all of it right, or those named\n"
+    "                                --hash HASH: only if all of that still\n"
+    "                                is as the report says\n"
     "  tasks [--app APP] [--state STATE]\n"
     "  task retry ID | task done ID\n"
     "  holds [--state STATE]         removals that the guard holds\n"
@@ -62,8 +66,10 @@ static const struct {
     { "shares", command_shares },
     { "members", command_members },
     { "invite", command_invite },
+    { "why", command_why },
     { "team", command_team },
     { "check", command_check },
+    { "checks", command_checks },
     { "apply", command_apply },
     { "tasks", command_tasks },
     { "task", command_task },
@@ -137,6 +143,11 @@ read_options(command_t *command, int argc, char **argv)
         { "reason", required_argument, NULL, 'W' },
         { "after", required_argument, NULL, 'e' },
         { "limit", required_argument, NULL, 'l' },
+        { "apply", required_argument, NULL, 'A' },
+        { "hash", required_argument, NULL, 'A' },
+        { "from", required_argument, NULL, 'F' },
+        { "dead", no_argument, NULL, 'D' },
+        { "failed", no_argument, NULL, 'X' },
         { "shards", required_argument, NULL, 'S' },
         { "join-url", required_argument, NULL, 'J' },
         { "json", no_argument, NULL, 'j' },
@@ -166,6 +177,10 @@ read_options(command_t *command, int argc, char **argv)
             command->shards = (unsigned) strtoul(optarg, NULL, 10);
             break;
         case 'l': command->limit = optarg; break;
+        case 'A': command->apply = optarg; break;
+        case 'F': command->from = optarg; break;
+        case 'D': command->dead = true; break;
+        case 'X': command->failed = true; break;
         case 'U': command->redis_user = optarg; break;
         case 'P': command->redis_password_file = optarg; break;
         case 'J': command->join_url = optarg; break;

@@ -44,6 +44,23 @@ wait_for_report(command_t *command, const char *path, unsigned wait_seconds,
 }
 
 
+/* ": unknown 2, role 1" */
+static void
+print_counts(const json_t *counts)
+{
+    json_t     *number;
+    const char *kind, *before = ": ";
+
+    json_object_foreach((json_t *) counts, kind, number) {
+        if (json_integer_value(number) > 0) {
+            printf("%s%s %lld", before, kind,
+                (long long) json_integer_value(number));
+            before = ", ";
+        }
+    }
+}
+
+
 static int
 print_report(const command_t *command, const json_t *report)
 {
@@ -57,12 +74,15 @@ print_report(const command_t *command, const json_t *report)
     } else if (reason) {
         fprintf(stderr, "scimctl: the check failed: %s\n", reason);
     } else {
-        printf("check %s: %lld members, %lld findings\n",
+        printf("check %s: %lld members, %lld findings",
             json_string_value(json_object_get(report, "id")),
             (long long) json_integer_value(json_object_get(report,
                 "members")),
             (long long) json_integer_value(json_object_get(report,
                 "count")));
+        print_counts(json_object_get(report, "counts"));
+        printf("\nhash %s\n",
+            json_string_value(json_object_get(report, "hash")));
         if (suspicious) {
             printf("suspicious: %s\n", suspicious);
         }
@@ -115,6 +135,22 @@ command_check(command_t *command)
 
 
 int
+command_checks(command_t *command)
+{
+    char app[80], path[160];
+
+    if (!command_find(command, "apps", command_word(command, 1), app,
+            sizeof(app)))
+    {
+        return 1;
+    }
+    snprintf(path, sizeof(path), "/apps/%s/checks", app);
+    return command_list(command, path, "", "checks",
+        "id state members count counts suspicious createdAt hash");
+}
+
+
+int
 command_apply(command_t *command)
 {
     int         status;
@@ -132,6 +168,9 @@ command_apply(command_t *command)
     }
     if (json_array_size(actions) > 0) {
         json_object_set(body, "actions", actions);
+    }
+    if (command->apply) {
+        json_object_set_new(body, "hash", json_string(command->apply));
     }
     status = command_find(command, "apps", command_word(command, 1), app,
         sizeof(app)) ? 0 : 1;

@@ -98,9 +98,9 @@ take_page(json_t *rows, json_t *answer, const char *plural, char *cursor,
 }
 
 
-/* All pages, or one of --limit rows; NULL with a message. */
-static json_t *
-collect(command_t *command, const char *path, const char *query,
+/* All pages, or one of --limit rows. */
+json_t *
+command_rows(command_t *command, const char *path, const char *query,
     const char *plural)
 {
     bool    ok = true;
@@ -128,7 +128,7 @@ int
 command_list(command_t *command, const char *path, const char *query,
     const char *plural, const char *columns)
 {
-    json_t *answer, *rows = collect(command, path, query, plural);
+    json_t *answer, *rows = command_rows(command, path, query, plural);
 
     if (rows == NULL) {
         return 1;
@@ -163,7 +163,7 @@ command_find(command_t *command, const char *collection, const char *word,
         return true;
     }
     snprintf(path, sizeof(path), "/%s", collection);
-    rows = collect(command, path, "", collection);
+    rows = command_rows(command, path, "", collection);
     if (rows == NULL) {
         return false;
     }

@@ -11,9 +11,10 @@
 typedef struct {
     const char *redis, *redis_user, *redis_password_file;
     const char *workspace, *role, *name, *file, *access_role, *state, *app,
-        *after, *limit, *reason, *user, *join_url; /* NULL = not given */
+        *after, *limit, *reason, *user, *join_url, *apply,
+        *from; /* NULL = not given */
     unsigned    shards;
-    bool        json;
+    bool        json, dead, failed;
     int         argc; /* words: the command's name first */
     char      **argv;
     scimctl_t   ctl;
@@ -45,6 +46,10 @@ int command_show(command_t *command, scim_method_t method, const char *path,
 int command_list(command_t *command, const char *path, const char *query,
     const char *plural, const char *columns);
 
+/* The rows of a list, all pages of it; NULL with a message. */
+json_t *command_rows(command_t *command, const char *path, const char *query,
+    const char *plural);
+
 /*
  * The id that a word stands for: an id, or a name that exactly one row of
  * the collection ("apps", "teams") has.  False with a message.
@@ -71,6 +76,7 @@ int command_invite(command_t *command);
 
 /* scimctl_check.c */
 int command_check(command_t *command);
+int command_checks(command_t *command);
 int command_apply(command_t *command);
 /*
  * Has the app checked and waits for the report, a new reference; 0, or the
@@ -92,6 +98,17 @@ int command_holds(command_t *command);
 int command_hold(command_t *command);
 int command_audit(command_t *command);
 int command_stats(command_t *command);
+
+/* scimctl_resync.c */
+int command_resync(command_t *command);
+int command_replay(command_t *command);
+
+/* scimctl_top.c, scimctl_doctor.c */
+int command_top(command_t *command);
+int command_doctor(command_t *command);
+
+/* scimctl_why.c */
+int command_why(command_t *command);
 
 /* scimctl_token.c */
 int command_dataset(command_t *command);

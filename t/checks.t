@@ -91,7 +91,8 @@ is($app->roles, 'ANN:admin bot:admin cid:editor dee:editor eve:viewer '
     . 'zoe:viewer', 'a report changes nothing');
 
 # chosen rows, then the rest
-my $answer = apply($report, { actions => [ $missing->{id} ] });
+my $answer = apply($report, { actions => [ $missing->{id} ],
+    hash => $report->{hash} });
 is($answer->{status}, 200, 'one row is applied');
 is_deeply($answer->{json}, { applied => [ $missing->{id} ], skipped => [] },
     '... that one');
@@ -130,8 +131,20 @@ $stack->wait_is(sub { $app->members->{'eve@example.com'} }, 'editor',
 $stack->remove_member($team, $user{cid});
 $stack->wait_is(sub { $stack->states($id) =~ /cid/ ? 1 : 0 }, 0,
     'the missing person loses it');
+is_deeply($report->{counts}, { missing => 1, unknown => 1, role => 0 },
+    'a report counts its kinds');
+is(apply($report, { hash => $report->{hash} })->{status}, 409,
+    'who names the hash is refused when the report is stale');
+is(apply($report, { hash => '0' })->{status}, 409, '... or another one');
+is(apply($report, { hash => 0 })->{status}, 400, '... a hash is a text');
 is_deeply(apply($report)->{json}, { applied => [], skipped => [ '1', '2' ] },
     'neither finding is true any more');
+my @history = @{ $stack->must('admin', 'GET', "/apps/$id/checks")->{checks} };
+cmp_ok(scalar @history, '>=', 3, 'the reports of an app are listed');
+is_deeply([ map { $history[-1]{$_} } qw(id hash count) ],
+    [ map { $report->{$_} } qw(id hash count) ], '... the newest last');
+is(scalar @{ $stack->must('admin', 'GET', "/apps/$id/checks?limit=1")
+    ->{checks} }, 1, '... in pages');
 is($app->roles, 'ANN:editor bob:editor bot:admin dee:editor eve:editor',
     '... nothing happens');
 

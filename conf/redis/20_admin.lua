@@ -392,6 +392,22 @@ end, { 'allow-oom' })
 local AUDIT_FIELDS = { 'ts', 'actor', 'app', 'user', 'from', 'to', 'why',
     'share', 'txn', 'eventId', 'op', 'resource' }
 
+-- <id> <fields> of an entry of the stream; false when it is gone
+local function push_audit(out, entry)
+    local values = {}
+    if not entry then
+        return false
+    end
+    for i = 1, #entry[2], 2 do
+        values[entry[2][i]] = entry[2][i + 1]
+    end
+    out[#out + 1] = entry[1]
+    for _, name in ipairs(AUDIT_FIELDS) do
+        out[#out + 1] = values[name] or ''
+    end
+    return true
+end
+
 -- audit <after> <limit> → OK { id, fields }...
 register('audit', function(keys, args)
     local c, failed = begin(keys, args)
@@ -401,14 +417,7 @@ register('audit', function(keys, args)
     local out = { 'OK' }
     for _, entry in ipairs(call('XRANGE', c.prefix .. 'audit',
         args[4] == '' and '-' or '(' .. args[4], '+', 'COUNT', args[5])) do
-        local values = {}
-        for i = 1, #entry[2], 2 do
-            values[entry[2][i]] = entry[2][i + 1]
-        end
-        out[#out + 1] = entry[1]
-        for _, name in ipairs(AUDIT_FIELDS) do
-            out[#out + 1] = values[name] or ''
-        end
+        push_audit(out, entry)
     end
     return out
 end, { 'no-writes' })

@@ -11,6 +11,8 @@ local CHECK_TRIES = 5 -- of sidecars that die over it
 local CHECK_APPLIED = 500 -- findings that one call applies
 local CHECK_SHOWN = { 'state', 'reason', 'listed', 'suspicious', 'created',
     'finished', 'count' }
+local CHECK_KINDS = { 'unknown', 'missing', 'role' }
+local CHECKS_FORGOTTEN = 20 -- expired reports that one new one drops
 
 local function derived_id(c, seed)
     local ms = string.format('%012x', c.now)
@@ -46,7 +48,19 @@ local function end_check(c, id, state, reason)
     keep_check(c, id)
 end
 
+-- The app's reports, oldest first; those that expired are dropped.
+local function list_check(c, app, id)
+    local key = app_key(c, app) .. ':checks'
+    for _, old in ipairs(id_page(key, '', CHECKS_FORGOTTEN)) do
+        if not exists(check_key(c, old)) then
+            call('ZREM', key, old)
+        end
+    end
+    call('ZADD', key, 0, id)
+end
+
 local function new_check(c, app, id, actor)
+    list_check(c, app, id)
     call('HSET', check_key(c, id), 'app', app, 'state', 'running', 'created',
         number_text(c.now), 'actor', actor, 'count', 0)
     queue_check(c, id, c.now)
@@ -227,7 +241,10 @@ register('check_rows', function(keys, args)
     local key, id = check_key(c, args[4]), tonumber(args[7])
     if id == 1 then -- an attempt before this one may have left some
         call('DEL', key .. ':findings')
+        call('HDEL', key, 'hash', unpack(CHECK_KINDS))
     end
+    call('HSET', key, 'hash', redis.sha1hex((call('HGET', key, 'hash') or '')
+        .. table.concat(args, '\0', 7)))
     for i = 8, #args, FINDING_FIELDS do
         local finding = { unpack(args, i, i + FINDING_FIELDS - 1) }
         if finding[KIND] == 'unknown' and finding[USER] == '' then
@@ -235,6 +252,7 @@ register('check_rows', function(keys, args)
         end
         call('HSET', key .. ':findings', number_text(id),
             cmsgpack.pack(finding))
+        call('HINCRBY', key, finding[KIND], 1)
         id = id + 1
     end
     return { 'OK' }
@@ -293,7 +311,38 @@ local function check_of_app(c, app, id)
     return call('HGET', check_key(c, id), 'app') == app
 end
 
--- check_show <app> <check> <after> <limit> → OK <shown fields> { id, finding
+-- <hash> <findings of each kind>: a report without findings has a hash, too.
+local function push_summary(c, key, out)
+    local known = call('HMGET', key, 'hash', unpack(CHECK_KINDS))
+    out[#out + 1] = known[1] or redis.sha1hex('')
+    for i = 1, #CHECK_KINDS do
+        out[#out + 1] = known[i + 1] or 0
+    end
+end
+
+-- checks <app> <after> <limit> → OK { id, shown fields, summary }...
+register('checks', function(keys, args)
+    local c, failed = begin(keys, args)
+    if not c then
+        return failed
+    end
+    if not exists(app_key(c, args[4])) then
+        return { 'NOTFOUND' }
+    end
+    local out = { 'OK' }
+    for _, id in ipairs(id_page(app_key(c, args[4]) .. ':checks', args[5],
+        tonumber(args[6]))) do
+        out[#out + 1] = id
+        for _, value in ipairs(call('HMGET', check_key(c, id),
+            unpack(CHECK_SHOWN))) do
+            out[#out + 1] = value or ''
+        end
+        push_summary(c, check_key(c, id), out)
+    end
+    return out
+end, { 'no-writes' })
+
+-- check_show <app> <check> <after> <limit> → OK <shown fields> <summary> { id, finding
 -- fields, applied: empty|applied|skipped }... | NOTFOUND
 register('check_show', function(keys, args)
     local c, failed = begin(keys, args)
@@ -311,6 +360,7 @@ register('check_show', function(keys, args)
     local first = (tonumber(args[6]) or 0) + 1
     local last = math.min(first + tonumber(args[7]) - 1,
         tonumber(out[#out]) or 0)
+    push_summary(c, key, out)
     for id = first, last do
         local text = number_text(id)
         local finding = cmsgpack.unpack(call('HGET', key .. ':findings',
@@ -408,22 +458,52 @@ end
 -- The findings that are meant: named ones, or the next ones of all.
 local function chosen_findings(args, count)
     local ids = {}
-    if args[9] == 'all' then
-        local first = tonumber(args[10])
+    if args[10] == 'all' then
+        local first = tonumber(args[11])
         for id = first, math.min(first + CHECK_APPLIED - 1, count) do
             ids[#ids + 1] = number_text(id)
         end
         return ids
     end
-    for i = 10, #args do
+    for i = 11, #args do
         ids[#ids + 1] = args[i]
     end
     return ids
 end
 
--- check_apply <app> <check> <actor> <txn> <seed: random> all <first id>
--- or ... chosen <id>...  → OK <findings there are> { id applied|skipped }...
--- | NOTFOUND check|finding | STATE | SUSPICIOUS
+-- Is the finding still about what is there?
+local function still_true(c, app, finding)
+    local user = finding[USER]
+    if finding[KIND] == 'unknown' then
+        local state = user ~= '' and call('HGET', grant_key(c, app, user),
+            'state')
+        return not state or state == 'removed'
+    end
+    local grant = call('HMGET', grant_key(c, app, user), 'v', 'task')
+    return grant[1] == finding[V] and grant[2] == ''
+end
+
+-- A caller that names the hash wants just what it saw, or nothing.
+local function is_stale(c, app, key, ids, hash)
+    if hash == '' then
+        return false
+    end
+    if hash ~= (call('HGET', key, 'hash') or redis.sha1hex('')) then
+        return true
+    end
+    for _, id in ipairs(ids) do
+        if call('HGET', key .. ':applied', id) ~= 'applied'
+            and not still_true(c, app, cmsgpack.unpack(call('HGET', key
+                .. ':findings', id))) then
+            return true
+        end
+    end
+    return false
+end
+
+-- check_apply <app> <check> <actor> <txn> <seed: random> <hash or empty> all
+-- <first id> or ... chosen <id>...  → OK <findings there are> { id
+-- applied|skipped }... | NOTFOUND check|finding | STATE | SUSPICIOUS | STALE
 register('check_apply', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then
@@ -438,7 +518,7 @@ register('check_apply', function(keys, args)
     if check[1] ~= 'done' then
         return { 'STATE' }
     end
-    if args[9] == 'all' and (check[2] or '') ~= '' then
+    if args[10] == 'all' and (check[2] or '') ~= '' then
         return { 'SUSPICIOUS' }
     end
     local ids = chosen_findings(args, tonumber(check[3]))
@@ -446,6 +526,9 @@ register('check_apply', function(keys, args)
         if call('HEXISTS', key .. ':findings', id) == 0 then
             return { 'NOTFOUND', 'finding' }
         end
+    end
+    if is_stale(c, app, key, ids, args[9]) then
+        return { 'STALE' }
     end
     if (check[2] or '') ~= '' then -- a person accepts the list
         call('HSET', app_key(c, app) .. ':limits', 'listed', check[4])

@@ -7,7 +7,7 @@
 
 /* Checks for updates: asked for here, made by a sidecar, applied here. */
 #define VERSION_LEN     10
-#define SHOWN_FIELDS    7  /* of the check */
+#define SHOWN_FIELDS    11 /* of the check: four of them say what is in it */
 #define FINDING_FIELDS  11 /* id, finding, what became of it */
 #define FINDINGS_SHOWN  10000 /* where no limit is given */
 #define CHOSEN_MAX      1000
@@ -100,46 +100,89 @@ finding_of(const scim_reply_t *reply, size_t at)
 }
 
 
+/* The report that stands at `at` of a reply, without its findings. */
 static json_t *
-report_of(scim_admin_t *admin, const scim_reply_t *reply, bool done)
+report_of(scim_admin_t *admin, const scim_reply_t *reply, size_t at,
+    scim_text_t id)
 {
-    json_t *report = json_object();
+    json_t     *report = json_object();
+    scim_text_t state = scim_reply_text(reply, at);
 
-    json_object_set_new(report, "id", json_string(admin->other));
+    scim_admin_set(report, "id", id);
     json_object_set_new(report, "app", json_string(admin->id));
-    scim_admin_set(report, "state", scim_reply_text(reply, 1));
-    set_given(report, "reason", scim_reply_text(reply, 2));
-    set_given(report, "suspicious", scim_reply_text(reply, 4));
+    scim_admin_set(report, "state", state);
+    set_given(report, "reason", scim_reply_text(reply, at + 1));
+    set_given(report, "suspicious", scim_reply_text(reply, at + 3));
     json_object_set_new(report, "createdAt",
-        json_integer(scim_reply_number(reply, 5)));
-    if (scim_reply_text(reply, 6).len > 0) {
+        json_integer(scim_reply_number(reply, at + 4)));
+    if (scim_reply_text(reply, at + 5).len > 0) {
         json_object_set_new(report, "finishedAt",
-            json_integer(scim_reply_number(reply, 6)));
+            json_integer(scim_reply_number(reply, at + 5)));
     }
-    if (done) {
+    if (state.len == 4 && memcmp(state.text, "done", 4) == 0) {
         json_object_set_new(report, "members",
-            json_integer(scim_reply_number(reply, 3)));
+            json_integer(scim_reply_number(reply, at + 2)));
         json_object_set_new(report, "count",
-            json_integer(scim_reply_number(reply, 7)));
+            json_integer(scim_reply_number(reply, at + 6)));
+        scim_admin_set(report, "hash", scim_reply_text(reply, at + 7));
+        json_object_set_new(report, "counts", json_pack("{sI,sI,sI}",
+            "unknown", (json_int_t) scim_reply_number(reply, at + 8),
+            "missing", (json_int_t) scim_reply_number(reply, at + 9),
+            "role", (json_int_t) scim_reply_number(reply, at + 10)));
     }
     return report;
 }
 
 
 static scim_step_t
+checks_listed(scim_operation_t *operation, const scim_reply_t *reply)
+{
+    json_t       *list;
+    scim_text_t   id = { "", 0 };
+    scim_admin_t *admin = (scim_admin_t *) operation;
+
+    if (!scim_reply_is(reply, "OK")) {
+        return scim_admin_error(admin, 404, "no such app");
+    }
+    list = json_array();
+    for (size_t at = 1; at + 1 + SHOWN_FIELDS <= reply->elements;
+         at += 1 + SHOWN_FIELDS)
+    {
+        id = scim_reply_text(reply, at);
+        if (scim_reply_text(reply, at + 1).len > 0) { /* else it expired */
+            json_array_append_new(list, report_of(admin, reply, at + 1, id));
+        }
+    }
+    return scim_admin_list(admin, "checks", list,
+        (reply->elements - 1) / (1 + SHOWN_FIELDS) == (size_t) admin->limit
+            ? scim_arena_copy(&operation->arena, id.text, id.len) : NULL);
+}
+
+
+scim_step_t
+scim_admin_checks_get(scim_admin_t *admin)
+{
+    scim_command_call(&admin->head, "checks", true);
+    scim_command_text(&admin->head, admin->id);
+    scim_command_text(&admin->head, admin->cursor);
+    scim_command_number(&admin->head, admin->limit);
+    return scim_command_send(&admin->head, checks_listed);
+}
+
+
+static scim_step_t
 check_shown(scim_operation_t *operation, const scim_reply_t *reply)
 {
-    bool          done;
     json_t       *report, *findings;
     size_t        at = 1 + SHOWN_FIELDS;
-    scim_text_t   state = scim_reply_text(reply, 1), last = { 0 };
+    scim_text_t   last = { 0 };
     scim_admin_t *admin = (scim_admin_t *) operation;
 
     if (!scim_reply_is(reply, "OK")) {
         return scim_admin_error(admin, 404, "no such check");
     }
-    done = state.len == 4 && memcmp(state.text, "done", 4) == 0;
-    report = report_of(admin, reply, done);
+    report = report_of(admin, reply, 1,
+        (scim_text_t) { admin->other, strlen(admin->other) });
     findings = json_array();
     for ( ; at + FINDING_FIELDS <= reply->elements; at += FINDING_FIELDS) {
         json_array_append_new(findings, finding_of(reply, at));
@@ -184,6 +227,8 @@ apply_from(scim_admin_t *admin, long long first)
 {
     size_t        index;
     json_t       *id;
+    const char   *hash = json_string_value(json_object_get(admin->body,
+        "hash"));
     const json_t *actions = json_object_get(admin->body, "actions");
 
     scim_command_call(&admin->head, "check_apply", false);
@@ -191,6 +236,7 @@ apply_from(scim_admin_t *admin, long long first)
     scim_command_text(&admin->head, admin->other);
     scim_admin_sign(admin);
     scim_command_text(&admin->head, admin->new_id);
+    scim_command_text(&admin->head, hash ? hash : "");
     if (actions == NULL) {
         scim_command_text(&admin->head, "all");
         scim_command_number(&admin->head, first);
@@ -212,6 +258,10 @@ apply_refused(scim_admin_t *admin, const scim_reply_t *reply)
     if (scim_reply_is(reply, "SUSPICIOUS")) {
         return scim_admin_error(admin, 409, "the app's list is suspicious: "
             "only findings that are named in actions are applied");
+    }
+    if (scim_reply_is(reply, "STALE")) {
+        return scim_admin_error(admin, 409, "hash: the report is another "
+            "one, or some of it is no longer true; nothing was done");
     }
     if (scim_reply_is(reply, "STATE")) {
         return scim_admin_error(admin, 409,
@@ -270,8 +320,12 @@ scim_admin_check_apply(scim_admin_t *admin)
 {
     size_t        index;
     json_t       *id;
+    const json_t *hash = json_object_get(admin->body, "hash");
     const json_t *actions = json_object_get(admin->body, "actions");
 
+    if (hash && !json_is_string(hash)) {
+        return scim_admin_error(admin, 400, "hash: must be a text");
+    }
     if (actions && (!json_is_array(actions)
                     || json_array_size(actions) > CHOSEN_MAX))
     {

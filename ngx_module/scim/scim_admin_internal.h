@@ -83,6 +83,7 @@ scim_step_t scim_admin_share_user_delete(scim_admin_t *admin);
 scim_step_t scim_admin_members_get(scim_admin_t *admin);
 scim_step_t scim_admin_invite_resend(scim_admin_t *admin);
 scim_step_t scim_admin_invite_revoke(scim_admin_t *admin);
+scim_step_t scim_admin_member_get(scim_admin_t *admin);
 scim_step_t scim_admin_tasks_get(scim_admin_t *admin);
 scim_step_t scim_admin_task_retry(scim_admin_t *admin);
 scim_step_t scim_admin_task_done(scim_admin_t *admin);
