@@ -31,6 +31,10 @@ static const char usage[] =
     "  invite resend APP USER        a new link; the invite is sent again\n"
     "  invite revoke APP USER        the link leads nowhere any more\n"
     "  why USER APP                  one person in one app, explained\n"
+    "  plan share|unshare ...        what that would do; changes nothing\n"
+    "  plan app update APP -f FILE | plan app delete APP\n"
+    "                                --apply HASH: does it, if it still would\n"
+    "                                do what the plan with that hash said\n"
     "  check APP                     the app's own list beside the grants\n"
     "  checks APP                    the reports of the last 30 days\n"
     "  apply APP CHECK [FINDING ...] makes all of it right, or those named\n"
@@ -67,6 +71,7 @@ static const struct {
     { "members", command_members },
     { "invite", command_invite },
     { "why", command_why },
+    { "plan", command_plan },
     { "team", command_team },
     { "check", command_check },
     { "checks", command_checks },

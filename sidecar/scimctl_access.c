@@ -77,22 +77,36 @@ share_path(command_t *command, char *path, size_t size)
 
 
 int
-command_share(command_t *command)
+command_share_request(command_t *command, scim_method_t *method, char *path,
+    json_t **body)
 {
-    int     status;
-    char    path[256];
-    json_t *body;
+    bool put = strcmp(command_word(command, 0), "share") == 0;
 
-    if (command->role == NULL) {
+    *body = NULL;
+    *method = put ? SCIM_METHOD_PUT : SCIM_METHOD_DELETE;
+    if (put && command->role == NULL) {
         return command_wrong("share needs --role owner or collaborator");
     }
-    status = share_path(command, path, sizeof(path));
-    if (status) {
-        return status;
+    if (put) {
+        *body = json_pack("{ss,ss*}", "role", command->role, "accessRole",
+            command->access_role);
     }
-    body = json_pack("{ss,ss*}", "role", command->role, "accessRole",
-        command->access_role);
-    status = command_show(command, SCIM_METHOD_PUT, path, body);
+    return share_path(command, path, 256);
+}
+
+
+int
+command_share(command_t *command)
+{
+    int           status;
+    char          path[256];
+    json_t       *body;
+    scim_method_t method;
+
+    status = command_share_request(command, &method, path, &body);
+    if (status == 0) {
+        status = command_show(command, method, path, body);
+    }
     json_decref(body);
     return status;
 }
@@ -101,11 +115,7 @@ command_share(command_t *command)
 int
 command_unshare(command_t *command)
 {
-    char path[256];
-    int  status = share_path(command, path, sizeof(path));
-
-    return status ? status
-                  : command_show(command, SCIM_METHOD_DELETE, path, NULL);
+    return command_share(command);
 }
 
 

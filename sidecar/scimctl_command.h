@@ -74,6 +74,17 @@ int command_shares(command_t *command);
 int command_members(command_t *command);
 int command_invite(command_t *command);
 
+/*
+ * The request that a share (or unshare) command stands for: its method, path
+ * (256 bytes) and body (a new reference, NULL for unshare).  0, or the exit
+ * status with a message.
+ */
+int command_share_request(command_t *command, scim_method_t *method,
+    char *path, json_t **body);
+
+/* scimctl_plan.c */
+int command_plan(command_t *command);
+
 /* scimctl_check.c */
 int command_check(command_t *command);
 int command_checks(command_t *command);

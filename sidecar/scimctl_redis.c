@@ -1,6 +1,7 @@
 #include "scimctl_redis.h"
 
 #include <openssl/rand.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,8 @@
 #include "scim_json.h"
 #include "scim_key.h"
 #include "scim_uuid.h"
+
+#define CALL_MAX 24 /* arguments of a function, and before them */
 
 
 static bool
@@ -219,6 +222,86 @@ scimctl_dataset_create(scimctl_t *ctl, unsigned shard_count)
         }
     }
     return true;
+}
+
+
+/* ---- functions and commands ---- */
+
+static redisReply *
+checked(scimctl_t *ctl, redisReply *reply)
+{
+    if (reply == NULL) {
+        complain(ctl, "Redis");
+    } else if (reply->type == REDIS_REPLY_ERROR) {
+        fprintf(stderr, "scimctl: Redis: %s\n", reply->str);
+        freeReplyObject(reply);
+        return NULL;
+    }
+    return reply;
+}
+
+
+static redisReply *
+call_list(scimctl_t *ctl, unsigned shard, const char *workspace,
+    bool read_only, const char *function, va_list list)
+{
+    char        key[SCIM_KEY_MAX], name[96];
+    size_t      argc = 7, lengths[CALL_MAX];
+    const char *argv[CALL_MAX] = { read_only ? "FCALL_RO" : "FCALL", name,
+        "1", key, workspace, ctl->dataset, "0" };
+
+    snprintf(name, sizeof(name), "%s%s", SCIM_FUNCTION_PREFIX, function);
+    scim_key_events(key, shard);
+    while (argc < CALL_MAX
+           && (argv[argc] = va_arg(list, const char *)) != NULL)
+    {
+        argc++;
+    }
+    for (size_t i = 0; i < argc; i++) {
+        lengths[i] = strlen(argv[i]);
+    }
+    return checked(ctl, call_argv(ctl, argc, argv, lengths));
+}
+
+
+redisReply *
+scimctl_call(scimctl_t *ctl, bool read_only, const char *function, ...)
+{
+    va_list     list;
+    redisReply *reply;
+
+    va_start(list, function);
+    reply = call_list(ctl, ctl->principal.shard, ctl->principal.workspace,
+        read_only, function, list);
+    va_end(list);
+    return reply;
+}
+
+
+redisReply *
+scimctl_call_shard(scimctl_t *ctl, unsigned shard, bool read_only,
+    const char *function, ...)
+{
+    va_list     list;
+    redisReply *reply;
+
+    va_start(list, function);
+    reply = call_list(ctl, shard, "", read_only, function, list);
+    va_end(list);
+    return reply;
+}
+
+
+redisReply *
+scimctl_command(scimctl_t *ctl, const char *format, ...)
+{
+    va_list     list;
+    redisReply *reply;
+
+    va_start(list, format);
+    reply = redisvCommand(ctl->redis, format, list);
+    va_end(list);
+    return checked(ctl, reply);
 }
 
 

@@ -37,6 +37,21 @@ int scimctl_request(scimctl_t *ctl, scim_method_t method, const char *path,
     const char *query, const json_t *body, json_t **answer);
 
 /*
+ * One of our functions on the workspace's shard: its arguments as texts, NULL
+ * at the end.  NULL (said on standard error) when Redis failed; the caller
+ * frees the reply.
+ */
+redisReply *scimctl_call(scimctl_t *ctl, bool read_only,
+    const char *function, ...) __attribute__((sentinel));
+
+/* The same on any shard, for functions that are about all of it. */
+redisReply *scimctl_call_shard(scimctl_t *ctl, unsigned shard,
+    bool read_only, const char *function, ...) __attribute__((sentinel));
+
+/* A plain command of printf() form, as redisCommand(); NULL as above. */
+redisReply *scimctl_command(scimctl_t *ctl, const char *format, ...);
+
+/*
  * The id of the user with this userName.  200, 404, or what else went wrong
  * (said on standard error).
  */
