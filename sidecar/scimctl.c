@@ -46,6 +46,14 @@ static const char usage[] =
     "  hold approve ID | hold reject ID [--reason TEXT]\n"
     "  audit [--after ID]            changes of grants, oldest first\n"
     "  stats\n"
+    "  top                           rates, backlog, apps with trouble; live\n"
+    "                                on a terminal\n"
+    "  doctor                        looks at Redis, sidecars and apps, and\n"
+    "                                says what to do; status 1 when wrong\n"
+    "  resync                        derives teams and grants anew\n"
+    "  replay --from ID              events that are still kept, once more\n"
+    "  replay --dead                 events that nobody understood\n"
+    "  replay --failed [--app APP]   failed tasks are tried again\n"
     "\n"
     "APP and TEAM are an id or a name, USER an id or a userName.\n"
     "\n"
@@ -81,7 +89,11 @@ static const struct {
     { "holds", command_holds },
     { "hold", command_hold },
     { "audit", command_audit },
-    { "stats", command_stats }
+    { "stats", command_stats },
+    { "resync", command_resync },
+    { "replay", command_replay },
+    { "top", command_top },
+    { "doctor", command_doctor }
 };
 
 

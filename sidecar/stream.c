@@ -17,6 +17,7 @@
  */
 #define ACK_AFTER_MS 20
 #define ID_LEN       40
+#define DEAD_WORDS   20 /* of the command that sets an event aside */
 #define CAUSE_LINE_MAX 100
 #define CAUSE_MAX    (8 * (CAUSE_LINE_MAX + 1) + 1)
 
@@ -33,7 +34,7 @@ typedef struct {
     char      id[SCIM_KEY_MAX];
     char      cause[CAUSE_MAX];
     char      after[SCIM_KEY_MAX]; /* page position */
-    char      kind[8];             /* of a mark: team, app, hold */
+    char      kind[12];            /* of a mark: team, app, hold */
     char      app[ENGINE_ID_MAX];  /* that a mark's people may lose */
     unsigned  steps;               /* replies to come */
     bool      failed;
@@ -291,6 +292,42 @@ mark_all(event_t *event, const char *kind, const char *id)
 }
 
 
+/* ---- everything once more ---- */
+
+static void resync_page(event_t *event, const char *step);
+
+
+static void
+on_resynced(void *data, const redisReply *reply)
+{
+    event_t *event = data;
+    bool     ok = redis_reply_ok(reply);
+
+    if (ok && *redis_reply_text(reply, 1)) {
+        snprintf(event->after, sizeof(event->after), "%s",
+            redis_reply_text(reply, 2));
+        resync_page(event, redis_reply_text(reply, 1));
+    } else if (ok) {
+        engine_wake_dirty(event->stream->engine, event->shard, 0);
+        log_info("workspace %s: teams and grants were looked at once more",
+            event->workspace);
+    }
+    event_step_done(event, ok);
+}
+
+
+static void
+resync_page(event_t *event, const char *step)
+{
+    redis_call_t call;
+
+    begin(event, &call, "resync_page", false);
+    redis_call_text(&call, step);
+    redis_call_text(&call, event->after);
+    send_step(event, &call, on_resynced);
+}
+
+
 /* ---- what an event makes us look at ---- */
 
 static void
@@ -396,8 +433,10 @@ act(event_t *event, const char *op, const json_t *data)
         engine_wake_due(event->stream->engine, event->shard, 0);
         engine_wake_dirty(event->stream->engine, event->shard, 0);
     } else if (strcmp(op, "resync") == 0) {
-        /* `id` is a group or a user; `type` says which */
-        if (strcmp(event->kind, "group") == 0) {
+        /* `id` is a group, a user or a workspace; `type` says which */
+        if (strcmp(event->kind, "workspace") == 0) {
+            resync_page(event, "");
+        } else if (strcmp(event->kind, "group") == 0) {
             sync_group(event, NULL, true);
         } else {
             sync_user(event);
@@ -437,19 +476,28 @@ static void
 bury(event_t *event, const redisReply *fields)
 {
     char         key[64];
-    const char  *argv[] = { "XADD", key, "MAXLEN", "~", "10000", "*", "id",
-                           event->stream_id, "ws", event->workspace, "op",
-                           fields ? field(fields, "op") : "" };
-    size_t       lengths[12];
+    const char  *argv[DEAD_WORDS] = { "XADD", key, "MAXLEN", "~", "10000",
+        "*", "id", event->stream_id, "ws", event->workspace };
+    size_t       lengths[DEAD_WORDS], count = 10;
+    static const char *const kept[] = { "op", "type", "v", "data" };
+
+    for (size_t i = 0; fields && i < 4; i++) { /* to be replayed one day */
+        argv[count++] = kept[i];
+        argv[count++] = field(fields, kept[i]);
+    }
+    if (fields) {
+        argv[count++] = "about";
+        argv[count++] = field(fields, "id");
+    }
 
     log_error("event %s of shard %u cannot be understood: set aside",
         event->stream_id, event->shard);
     snprintf(key, sizeof(key), "scim:{%03u}:dead", event->shard % 1000);
-    for (int i = 0; i < 12; i++) {
+    for (size_t i = 0; i < count; i++) {
         lengths[i] = strlen(argv[i]);
     }
-    redis_client_send(event->stream->engine->redis, 12, argv, lengths,
-        on_acked, NULL);
+    redis_client_send(event->stream->engine->redis, (int) count, argv,
+        lengths, on_acked, NULL);
 }
 
 
@@ -476,13 +524,13 @@ static void
 describe_cause(event_t *event, const redisReply *fields, const char *op,
     const json_t *data)
 {
-    char resource[SCIM_KEY_MAX + 10];
+    char resource[SCIM_KEY_MAX + sizeof(event->kind)];
     bool weak = strncmp(op, "user.", 5) == 0
         && strcmp(op, "user.created") != 0 && strcmp(op, "user.deleted") != 0
         && json_object_get(data, "active") == NULL;
     bool of_app = strncmp(op, "app.", 4) == 0 || strncmp(op, "share.", 6) == 0;
 
-    snprintf(resource, sizeof(resource), "%s:%s", of_app ? "app"
+    snprintf(resource, sizeof(resource), "%.11s:%s", of_app ? "app"
         : event->kind, event->id);
     event->cause[0] = '\0';
     append_line(event->cause, event->stream_id);

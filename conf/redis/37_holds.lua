@@ -1,5 +1,7 @@
 -- Holds: what the mass-removal guard stopped, and what people decide.
 
+do -- a scope of its own: a chunk holds 200 local names at most
+
 local HOLD_SHOWN = { 'id', 'app', 'state', 'created', 'decided', 'actor',
     'reason' }
 local HOLD_USERS = 1000 -- named in a list; the count is always whole
@@ -62,3 +64,5 @@ register('hold_decide', function(keys, args)
     append_event(c, 'hold.' .. state, 'hold', id, 0, args[7], args[8], '')
     return { 'OK' }
 end, { 'allow-oom' })
+
+end

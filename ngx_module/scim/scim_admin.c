@@ -72,6 +72,8 @@ static const route_t routes[] = {
     { SCIM_METHOD_DELETE, "/tokens/*", SCIM_ROLE_ADMIN,
       scim_admin_token_delete },
     { SCIM_METHOD_GET, "/audit", SCIM_ROLE_VIEWER, scim_admin_audit_get },
+    { SCIM_METHOD_POST, "/resync", SCIM_ROLE_ADMIN, scim_admin_resync },
+    { SCIM_METHOD_POST, "/replay", SCIM_ROLE_ADMIN, scim_admin_replay },
     { SCIM_METHOD_GET, "/stats", SCIM_ROLE_VIEWER, scim_admin_stats_get }
 };
 
@@ -498,6 +500,8 @@ read_body(scim_admin_t *admin, const route_t *route)
         || route->method == SCIM_METHOD_PATCH
         || (route->method == SCIM_METHOD_PUT
             && route->handler != scim_admin_team_member_put);
+
+    needed = needed && route->handler != scim_admin_resync;
 
     if (route->method == SCIM_METHOD_GET
         || route->method == SCIM_METHOD_DELETE

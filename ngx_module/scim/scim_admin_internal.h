@@ -87,6 +87,7 @@ scim_step_t scim_admin_member_get(scim_admin_t *admin);
 scim_step_t scim_admin_tasks_get(scim_admin_t *admin);
 scim_step_t scim_admin_task_retry(scim_admin_t *admin);
 scim_step_t scim_admin_task_done(scim_admin_t *admin);
+scim_step_t scim_admin_checks_get(scim_admin_t *admin);
 scim_step_t scim_admin_checks_post(scim_admin_t *admin);
 scim_step_t scim_admin_check_get(scim_admin_t *admin);
 scim_step_t scim_admin_check_apply(scim_admin_t *admin);
@@ -97,6 +98,8 @@ scim_step_t scim_admin_tokens_get(scim_admin_t *admin);
 scim_step_t scim_admin_tokens_post(scim_admin_t *admin);
 scim_step_t scim_admin_token_delete(scim_admin_t *admin);
 scim_step_t scim_admin_audit_get(scim_admin_t *admin);
+scim_step_t scim_admin_resync(scim_admin_t *admin);
+scim_step_t scim_admin_replay(scim_admin_t *admin);
 scim_step_t scim_admin_stats_get(scim_admin_t *admin);
 
 #endif
