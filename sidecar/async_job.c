@@ -25,6 +25,8 @@
  */
 #define TRIES_MAX 5
 #define FIELDS    12
+/* bytes: the edge took the body by its own limit, which is not known here */
+#define RESOURCE_MAX (16u << 20)
 
 typedef struct {
     engine_t         *engine;
@@ -299,7 +301,7 @@ make_service(job_t *job)
 
     job->service = (scim_service_t) { .schemas = engine->schemas,
         .base_url = job->field[BASE], .shard_count = engine->shard_count,
-        .body_max = job->field[BODY].len + 1, .page_size = 100,
+        .body_max = RESOURCE_MAX, .page_size = 100,
         .page_size_max = 200, .scan_max = 100000 };
 }
 
