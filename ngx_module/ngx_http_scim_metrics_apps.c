@@ -9,6 +9,8 @@
 #include "scim_revoke.h"
 
 #define NGX_HTTP_SCIM_APPS_KEPT  5000      /* ms */
+#define NGX_HTTP_SCIM_APPS_WAIT  250       /* ms, for one shard */
+#define NGX_HTTP_SCIM_APPS_REST  1000      /* ms, until Redis is asked again */
 #define NGX_HTTP_SCIM_APPS_ARGC  7
 #define NGX_HTTP_SCIM_APPS_MAX   (64 * 1024 * 1024)
 
@@ -31,6 +33,8 @@ static ngx_int_t ngx_http_scim_apps_next(ngx_http_scim_ctx_t *ctx);
 static scim_buffer_t  ngx_http_scim_apps_text;
 static ngx_msec_t     ngx_http_scim_apps_until;
 static ngx_uint_t     ngx_http_scim_apps_known;
+static ngx_msec_t     ngx_http_scim_apps_rest;    /* until then, if hung */
+static ngx_uint_t     ngx_http_scim_apps_hung;
 
 
 static void
@@ -113,6 +117,24 @@ ngx_http_scim_apps_answered(ngx_http_scim_wait_t *wait,
 }
 
 
+/*
+ * A Redis that hangs is what the page is looked at for: it comes without what
+ * Redis knows then, long before a request would be given up.
+ */
+static void
+ngx_http_scim_apps_give_up(ngx_event_t *ev)
+{
+    ngx_http_scim_ctx_t  *ctx = ev->data;
+
+    ngx_http_scim_apps_hung = 1;
+    ngx_http_scim_apps_rest = ngx_current_msec + NGX_HTTP_SCIM_APPS_REST;
+
+    ngx_http_set_log_request(ctx->request->connection->log, ctx->request);
+    ngx_http_scim_stop_waiting(ctx);
+    ngx_http_scim_resume(ctx, ngx_http_scim_apps_reply(ctx, 0));
+}
+
+
 static ngx_int_t
 ngx_http_scim_apps_next(ngx_http_scim_ctx_t *ctx)
 {
@@ -131,6 +153,9 @@ ngx_http_scim_apps_next(ngx_http_scim_ctx_t *ctx)
     {
         return ngx_http_scim_apps_reply(ctx, 0);
     }
+
+    ctx->timer.handler = ngx_http_scim_apps_give_up;
+    ngx_add_timer(&ctx->timer, NGX_HTTP_SCIM_APPS_WAIT);
 
     return NGX_DONE;
 }
@@ -180,6 +205,14 @@ ngx_http_scim_metrics_page(ngx_http_scim_ctx_t *ctx)
     {
         return ngx_http_scim_apps_reply(ctx, 1);
     }
+
+    if (ngx_http_scim_apps_hung
+        && (ngx_msec_int_t) (ngx_http_scim_apps_rest - ngx_current_msec) > 0)
+    {
+        return ngx_http_scim_apps_reply(ctx, 0);
+    }
+
+    ngx_http_scim_apps_hung = 0;
 
     if (ngx_http_scim_redis_trouble() || ngx_http_scim_redis_shards() == 0) {
         return ngx_http_scim_apps_reply(ctx, 0);

@@ -173,7 +173,6 @@ ok(TestScim::until_true(sub { my %is = map { $_ => 1 } $stack->pids('worker');
     !grep { $is{$_} } @old }), '... and the old workers end');
 
 # a reload while requests wait for Redis: the old workers answer them
-$stack->request("GET", "/metrics"); # what it knows of apps is kept a while
 kill 'STOP', $redis;
 my @waiting = map { my $socket = $stack->connection;
     print $socket post(user_body()); $socket->flush; $socket } 1 .. 8;

@@ -70,7 +70,7 @@ my $idle = sent($edge, $get);
 is(status($idle), 200, 'a connection that is idle then');
 kill 'STOP', $redis;
 @sockets = map { sent($edge, $get) } 1 .. 4;
-ok(TestScim::until_true(sub { waiting($edge) == 4 }), 'requests wait');
+ok(TestScim::until_true(sub { waiting($edge) >= 4 }), 'requests wait');
 kill 'QUIT', $edge->{nginx};
 is(status($idle), 'none', 'nginx quits: what is idle is closed');
 kill 'CONT', $redis;
@@ -83,7 +83,7 @@ $edge = $stack->second_nginx(sub {
 is($edge->scim('GET', "/Users/$ann")->{status}, 200, 'another nginx');
 kill 'STOP', $redis;
 @sockets = map { sent($edge, $get) } 1 .. 4;
-ok(TestScim::until_true(sub { waiting($edge) == 4 }), '... quits');
+ok(TestScim::until_true(sub { waiting($edge) >= 4 }), '... quits');
 is($edge->quit_nginx, 0, 'Redis does not answer: nginx ends all the same');
 is(join(' ', map { status($_) } @sockets), '503 503 503 503',
     '... and who waited was told');
