@@ -392,14 +392,15 @@ end, { 'allow-oom' })
 local AUDIT_FIELDS = { 'ts', 'actor', 'app', 'user', 'from', 'to', 'why',
     'share', 'txn', 'eventId', 'op', 'resource' }
 
--- <id> <fields> of an entry of the stream; false when it is gone
+-- <id> <fields> of an entry of the stream; false when it is gone, or without
+-- `to`: those are for webhooks alone
 local function push_audit(out, entry)
     local values = {}
-    if not entry then
-        return false
-    end
-    for i = 1, #entry[2], 2 do
+    for i = 1, entry and #entry[2] or 0, 2 do
         values[entry[2][i]] = entry[2][i + 1]
+    end
+    if not values.to then
+        return false
     end
     out[#out + 1] = entry[1]
     for _, name in ipairs(AUDIT_FIELDS) do
@@ -408,17 +409,26 @@ local function push_audit(out, entry)
     return true
 end
 
--- audit <after> <limit> → OK { id, fields }...
+-- audit <after> <limit> → OK <after, to go on, or empty> { id, fields }...
 register('audit', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then
         return failed
     end
-    local out = { 'OK' }
-    for _, entry in ipairs(call('XRANGE', c.prefix .. 'audit',
-        args[4] == '' and '-' or '(' .. args[4], '+', 'COUNT', args[5])) do
-        push_audit(out, entry)
-    end
+    local after, limit, seen, n = args[4], tonumber(args[5]), 0, 0
+    local out = { 'OK', '' }
+    repeat
+        local page = call('XRANGE', c.prefix .. 'audit', after == '' and '-'
+            or '(' .. after, '+', 'COUNT', limit + 1)
+        for _, entry in ipairs(page) do
+            if n == limit or seen == SCAN_MAX then
+                out[2] = after
+                return out
+            end
+            after, seen = entry[1], seen + 1
+            n = n + (push_audit(out, entry) and 1 or 0)
+        end
+    until #page <= limit
     return out
 end, { 'no-writes' })
 

@@ -1,23 +1,62 @@
--- What happened, to whom, and why: the audit stream, and the events that made
--- the sidecar look at somebody.
+-- What happened, to whom, and why: the audit stream, which webhooks read by
+-- cursor, and the events that made the sidecar look at somebody.
 
 local CAUSES_MAX = 8 -- events kept for one person who is not planned yet
 local CAUSE_MARK = '\30' -- between them; lines never hold one
 
+-- A webhook that waits for nothing else has something to read.  `next` is the
+-- oldest entry that it has not passed: should that be gone one day, something
+-- was trimmed before it was delivered.
+local function wake_webhooks(c, entry)
+    if c.webhooks_woken == c.workspace then
+        return
+    end
+    c.webhooks_woken = c.workspace
+    for _, id in ipairs(call('ZRANGE', c.prefix .. 'webhooks', 0, -1)) do
+        local key = c.prefix .. 'webhook:' .. id .. ':state'
+        local state = call('HMGET', key, 'next', 'owner', 'paused', 'off')
+        if (state[1] or '') == '' then
+            call('HSET', key, 'next', entry)
+        end
+        if (state[2] or '') == '' and (state[4] or '') == '' then
+            call('ZADD', c.shard .. 'webhooks', 'LT', number_text(math.max(
+                c.now, tonumber(state[3] or '') or 0)), c.workspace .. ' '
+                .. id)
+        end
+    end
+end
+
 -- Every change of access is an entry; what caused it is in it where known.
--- Answers the entry's id.
-local function audit(c, actor, app, user, from, to, why)
+-- `event` and `ref`: what webhooks call it, and what it is about, where that
+-- is no grant.  Answers the entry's id.
+local function audit(c, actor, app, user, from, to, why, event, ref)
     local fields = { 'ts', number_text(c.now), 'actor', actor, 'app', app,
         'user', user, 'from', from, 'to', to, 'why', why }
     local cause = c.cause or {}
     for name, value in pairs({ share = cause.share, txn = cause.txn,
-        eventId = cause.id, op = cause.op, resource = cause.resource }) do
+        eventId = cause.id, op = cause.op, resource = cause.resource,
+        event = event, ref = ref }) do
         if value ~= '' then
             fields[#fields + 1] = name
             fields[#fields + 1] = value
         end
     end
-    return call('XADD', c.prefix .. 'audit', '*', unpack(fields))
+    local entry = call('XADD', c.prefix .. 'audit', '*', unpack(fields))
+    wake_webhooks(c, entry)
+    return entry
+end
+
+-- Something that webhooks alone are told; without `to` the audit does not show
+-- it.  More fields as pairs.  Answers the entry's id.
+local function notice(c, event, ref, app, user, ...)
+    if call('EXISTS', c.prefix .. 'webhooks') == 0 then
+        return ''
+    end
+    local entry = call('XADD', c.prefix .. 'audit', '*', 'ts',
+        number_text(c.now), 'event', event, 'ref', ref, 'app', app, 'user',
+        user, ...)
+    wake_webhooks(c, entry)
+    return entry
 end
 
 -- An operator's request is the cause of what follows from it.

@@ -198,6 +198,8 @@ local function new_task(c, change, user, txn)
         c.cause and cause_text(c.cause) or '')
     if change.action == 'manual' then
         move_task(c, change.task, nil, 'manual')
+        notice(c, 'task.manual', change.task, change.app, user, 'kind',
+            change.kind, 'attempts', 0)
     else
         move_task(c, change.task, nil, 'queued')
         delivery.enqueue(c, change.app, change.kind, change.task,

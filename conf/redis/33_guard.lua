@@ -86,7 +86,8 @@ local function open_hold(c, change, limits, why)
     call('ZADD', c.prefix .. 'holds', 0, id)
     call('ZADD', c.prefix .. 'holds:open', 0, id)
     call('SET', app_key(c, app) .. ':hold', id)
-    audit(c, 'sidecar', app, '', '', 'open', 'hold ' .. id .. ': ' .. why)
+    audit(c, 'sidecar', app, '', '', 'open', 'hold ' .. id .. ': ' .. why,
+        'hold.open', id)
     c.opened = { app, id, why }
     return id
 end
@@ -157,7 +158,7 @@ local function close_hold(c, app, id, state, actor, reason)
     call('DEL', key .. ':hold', key .. ':leaving', key .. ':leavers', key
         .. ':suspects')
     audit(c, actor, app, '', 'open', state, 'hold ' .. id
-        .. (reason ~= '' and ': ' .. reason or ''))
+        .. (reason ~= '' and ': ' .. reason or ''), 'hold.' .. state, id)
 end
 
 -- A held person is not held any more.

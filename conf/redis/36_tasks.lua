@@ -192,6 +192,10 @@ function settle_task(c, id, task, state, args)
         end
         set_state(c, task[5], task[6], state, args[13], args[12])
     end
+    if state ~= 'waiting' then
+        notice(c, 'task.' .. state, id, task[5], task[6], 'kind', task[4],
+            'attempts', task[3], 'status', args[14] or '')
+    end
     call('HINCRBY', grant, 'v', 1)
     if call('HGET', grant, 'replan') == '1' then
         -- a removal that is not over still means to be followed

@@ -1,5 +1,15 @@
 -- The event stream: acknowledging and trimming.
 
+local function id_before(a, b)
+    local a_ms, a_seq = string.match(a, '^(%d+)-(%d+)$')
+    local b_ms, b_seq = string.match(b, '^(%d+)-(%d+)$')
+    a_ms, b_ms = tonumber(a_ms), tonumber(b_ms)
+    if a_ms ~= b_ms then
+        return a_ms < b_ms
+    end
+    return tonumber(a_seq) < tonumber(b_seq)
+end
+
 do -- a scope of its own: a chunk holds 200 local names at most
 
 -- ack <n> id...: the effect of these events is committed.
@@ -22,16 +32,6 @@ register('ack', function(keys, args)
     end
     return { 'OK', done }
 end, { 'allow-oom' })
-
-local function id_before(a, b)
-    local a_ms, a_seq = string.match(a, '^(%d+)-(%d+)$')
-    local b_ms, b_seq = string.match(b, '^(%d+)-(%d+)$')
-    a_ms, b_ms = tonumber(a_ms), tonumber(b_ms)
-    if a_ms ~= b_ms then
-        return a_ms < b_ms
-    end
-    return tonumber(a_seq) < tonumber(b_seq)
-end
 
 -- trim: forgets the events behind the slowest consumer group.
 register('trim', function(keys, args)

@@ -46,6 +46,10 @@ local function end_check(c, id, state, reason)
         'finished', number_text(c.now), 'owner', '')
     queue_check(c, id, nil)
     keep_check(c, id)
+    local check = call('HMGET', check_key(c, id), 'app', 'count',
+        'suspicious')
+    notice(c, 'check.' .. state, id, check[1], '', 'count', check[2] or 0,
+        'suspicious', (check[3] or '') ~= '' and 1 or 0)
 end
 
 -- The app's reports, oldest first; those that expired are dropped.

@@ -291,18 +291,17 @@ static scim_step_t
 audit_listed(scim_operation_t *operation, const scim_reply_t *reply)
 {
     json_t       *list = json_array();
-    scim_text_t   last = { "", 0 };
+    scim_text_t   cursor = scim_reply_text(reply, 1);
     scim_admin_t *admin = (scim_admin_t *) operation;
 
-    for (size_t i = 1; i + SCIM_ADMIN_AUDIT_FIELDS <= reply->elements;
+    for (size_t i = 2; i + SCIM_ADMIN_AUDIT_FIELDS <= reply->elements;
          i += SCIM_ADMIN_AUDIT_FIELDS)
     {
-        last = scim_reply_text(reply, i);
         json_array_append_new(list, scim_admin_audit_entry(reply, i));
     }
     return scim_admin_list(admin, "entries", list,
-        (long long) json_array_size(list) == admin->limit && last.len
-            ? scim_arena_copy(&operation->arena, last.text, last.len) : NULL);
+        cursor.len ? scim_arena_copy(&operation->arena, cursor.text,
+            cursor.len) : NULL);
 }
 
 

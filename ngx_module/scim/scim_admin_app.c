@@ -337,9 +337,8 @@ scim_admin_app_put(scim_admin_t *admin)
 }
 
 
-/* RFC 7386, section 2 */
-static void
-merge_patch(json_t *target, const json_t *patch)
+void
+scim_admin_merge(json_t *target, const json_t *patch)
 {
     json_t     *value, *old;
     const char *key;
@@ -358,7 +357,7 @@ merge_patch(json_t *target, const json_t *patch)
             old = json_object();
             json_object_set_new(target, key, old);
         }
-        merge_patch(old, value);
+        scim_admin_merge(old, value);
     }
 }
 
@@ -374,7 +373,7 @@ app_patched(scim_operation_t *operation, const scim_reply_t *reply)
         return SCIM_STEP_DONE;
     }
     merged = json_deep_copy(admin->result);
-    merge_patch(merged, admin->body);
+    scim_admin_merge(merged, admin->body);
     forget_read_only(merged);
     step = write_app(admin, merged, admin->id);
     json_decref(merged);

@@ -47,6 +47,9 @@ void scim_admin_sign(scim_admin_t *admin);
 /* A JSON record of Redis; NULL when it is damaged. */
 json_t *scim_admin_record(scim_text_t text);
 
+/* Writes `patch` over `target` (RFC 7386, section 2). */
+void scim_admin_merge(json_t *target, const json_t *patch);
+
 /* {"userId","userName","email","active"} of a user record. */
 json_t *scim_admin_person(scim_text_t id, scim_text_t record);
 
@@ -97,6 +100,14 @@ scim_step_t scim_admin_hold_reject(scim_admin_t *admin);
 scim_step_t scim_admin_tokens_get(scim_admin_t *admin);
 scim_step_t scim_admin_tokens_post(scim_admin_t *admin);
 scim_step_t scim_admin_token_delete(scim_admin_t *admin);
+scim_step_t scim_admin_webhooks_get(scim_admin_t *admin);
+scim_step_t scim_admin_webhooks_post(scim_admin_t *admin);
+scim_step_t scim_admin_webhook_get(scim_admin_t *admin);
+scim_step_t scim_admin_webhook_patch(scim_admin_t *admin);
+scim_step_t scim_admin_webhook_delete(scim_admin_t *admin);
+scim_step_t scim_admin_webhook_test(scim_admin_t *admin);
+scim_step_t scim_admin_webhook_replay(scim_admin_t *admin);
+scim_step_t scim_admin_webhook_deliveries(scim_admin_t *admin);
 scim_step_t scim_admin_audit_get(scim_admin_t *admin);
 scim_step_t scim_admin_resync(scim_admin_t *admin);
 scim_step_t scim_admin_replay(scim_admin_t *admin);
