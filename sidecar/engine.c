@@ -455,6 +455,7 @@ on_period(loop_t *loop, void *data)
         engine_wake_dirty(engine, i, 0);
         engine_wake_due(engine, i, 0);
         checks_look(engine, i);
+        webhooks_look(engine, i);
         if (engine->shards[i].touched) {
             trim(&engine->shards[i]);
         }
@@ -525,12 +526,14 @@ engine_new(loop_t *loop, const conf_t *conf, const scim_schemas_t *schemas)
     engine->apps = app_cache_new();
     engine->dispatch = dispatch_new(engine);
     engine->stream = stream_new(engine);
+    engine->webhooks = webhooks_new(engine);
     engine->period_timer = loop_timer_new(loop, on_period, engine);
     engine->stop_timer = loop_timer_new(loop, stop_now, engine);
     engine->redis = redis_client_new(loop, &engine->address, on_redis,
         engine);
     if (engine->connectors == NULL || engine->apps == NULL
         || engine->dispatch == NULL || engine->stream == NULL
+        || engine->webhooks == NULL
         || engine->period_timer == NULL || engine->stop_timer == NULL
         || engine->redis == NULL)
     {
@@ -551,8 +554,10 @@ engine_free(engine_t *engine)
     engine->stopping = true;
     checks_cancel(engine);
     removal_checks_cancel(engine);
+    webhooks_cancel(engine->webhooks);
     connectors_free(engine->connectors);
     redis_client_free(engine->redis);
+    webhooks_free(engine->webhooks);
     stream_free(engine->stream);
     dispatch_free(engine->dispatch);
     for (unsigned i = 0; i < engine->shard_count; i++) {
@@ -588,6 +593,7 @@ engine_check_stopped(engine_t *engine)
 {
     if (engine->stopping && engine->plans == 0
         && dispatch_running(engine->dispatch) == 0
+        && webhooks_running(engine->webhooks) == 0
         && stream_busy(engine->stream) == 0)
     {
         loop_stop(engine->loop, 0);

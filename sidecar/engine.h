@@ -20,6 +20,7 @@
  *   dispatch.c  tasks, app by app; task_run.c  one -> connector -> finished
  *   removal_check.c  one listing verifies many removals
  *   check_job.c checks -> the app's list beside the grants -> report
+ *   webhooks.c  the audit -> signed messages to whoever subscribed
  *   engine.c    start, shards, periodic work, the data set's guard, stop
  */
 #define ENGINE_DIRTY_LEASE 10000 /* ms a user's planning may take */
@@ -32,6 +33,7 @@ typedef struct stream_s   stream_t;
 typedef struct dispatch_s dispatch_t;
 typedef struct check_job_s check_job_t;
 typedef struct removal_check_s removal_check_t;
+typedef struct webhooks_s webhooks_t;
 
 typedef struct {
     engine_t     *engine;
@@ -58,6 +60,7 @@ struct engine_s {
     stream_t       *stream;
     const scim_schemas_t *schemas; /* of accepted requests */
     dispatch_t     *dispatch;
+    webhooks_t     *webhooks;
     loop_timer_t   *period_timer;
     loop_timer_t   *stop_timer;
     shard_t        *shards;
@@ -151,5 +154,15 @@ void removal_checks_cancel(engine_t *engine);
 void checks_look(engine_t *engine, unsigned shard);
 /* Ends what is listing; their leases run out, and somebody begins anew. */
 void checks_cancel(engine_t *engine);
+
+/* ---- webhooks.c, webhook_job.c ---- */
+webhooks_t *webhooks_new(engine_t *engine);
+/* After the connection to Redis, whose last replies end the last jobs. */
+void webhooks_free(webhooks_t *webhooks);
+/* Claims and starts what is due in a shard. */
+void webhooks_look(engine_t *engine, unsigned shard);
+/* Ends what is under way; leases run out, and somebody goes on. */
+void webhooks_cancel(webhooks_t *webhooks);
+unsigned webhooks_running(const webhooks_t *webhooks);
 
 #endif

@@ -44,6 +44,13 @@ static const char usage[] =
     "  task retry ID | task done ID\n"
     "  holds [--state STATE]         removals that the guard holds\n"
     "  hold approve ID | hold reject ID [--reason TEXT]\n"
+    "  webhook add --url URL --secret env:NAME|file:/PATH\n"
+    "              [--events grant.*,task.failed,...] [--app APP] | -f FILE\n"
+    "  webhook list | show ID | enable ID | disable ID | delete ID\n"
+    "  webhook update ID [--url ...] [--secret ...] [--events ...] | -f FILE\n"
+    "  webhook test ID               sends a message and says what came of it\n"
+    "  webhook deliveries ID         the latest first\n"
+    "  webhook replay ID --after ENTRY   (of the audit; 0-0 = from the start)\n"
     "  audit [--after ID]            changes of grants, oldest first\n"
     "  stats\n"
     "  top                           rates, backlog, apps with trouble; live\n"
@@ -88,6 +95,7 @@ static const struct {
     { "task", command_task },
     { "holds", command_holds },
     { "hold", command_hold },
+    { "webhook", command_webhook },
     { "audit", command_audit },
     { "stats", command_stats },
     { "resync", command_resync },
@@ -158,6 +166,9 @@ read_options(command_t *command, int argc, char **argv)
         { "state", required_argument, NULL, 's' },
         { "app", required_argument, NULL, 'p' },
         { "reason", required_argument, NULL, 'W' },
+        { "url", required_argument, NULL, 'L' },
+        { "secret", required_argument, NULL, 'C' },
+        { "events", required_argument, NULL, 'E' },
         { "after", required_argument, NULL, 'e' },
         { "limit", required_argument, NULL, 'l' },
         { "apply", required_argument, NULL, 'A' },
@@ -189,6 +200,9 @@ read_options(command_t *command, int argc, char **argv)
         case 's': command->state = optarg; break;
         case 'p': command->app = optarg; break;
         case 'W': command->reason = optarg; break;
+        case 'L': command->url = optarg; break;
+        case 'C': command->secret = optarg; break;
+        case 'E': command->events = optarg; break;
         case 'e': command->after = optarg; break;
         case 'S':
             command->shards = (unsigned) strtoul(optarg, NULL, 10);

@@ -11,8 +11,8 @@
 typedef struct {
     const char *redis, *redis_user, *redis_password_file;
     const char *workspace, *role, *name, *file, *access_role, *state, *app,
-        *after, *limit, *reason, *user, *join_url, *apply,
-        *from; /* NULL = not given */
+        *after, *limit, *reason, *user, *join_url, *apply, *from;
+    const char *url, *secret, *events; /* all: NULL = not given */
     unsigned    shards;
     bool        json, dead, failed;
     int         argc; /* words: the command's name first */
@@ -120,6 +120,9 @@ int command_doctor(command_t *command);
 
 /* scimctl_why.c */
 int command_why(command_t *command);
+
+/* scimctl_webhook.c */
+int command_webhook(command_t *command);
 
 /* scimctl_token.c */
 int command_dataset(command_t *command);

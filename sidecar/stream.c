@@ -427,6 +427,8 @@ act(event_t *event, const char *op, const json_t *data)
         execute(event);
     } else if (strcmp(op, "async.completed") == 0) {
         /* for those who are told of it */
+    } else if (strncmp(op, "webhook.", 8) == 0) {
+        webhooks_look(event->stream->engine, event->shard);
     } else if (strcmp(op, "task.retry") == 0
         || strcmp(op, "invite.resend") == 0)
     {
