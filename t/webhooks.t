@@ -70,9 +70,10 @@ my $invited = 'grant.invited:1 grant.pending:1 task.done:1';
 $stack->wait_is(sub { $receiver->types }, $invited, 'an invite is told');
 my %by_type = map { $_->{type} => $_ } $receiver->messages;
 my $message = $by_type{'grant.invited'};
-is_deeply({ %{ $message->{data} }, cursor => '', why => '' }, {
+is_deeply({ %{ $message->{data} }, cursor => '', why => '', txn => '' }, {
     workspace => 'demo', app => $id, user => $user{ann}, from => 'pending',
-    to => 'invited', actor => 'sidecar', why => '', cursor => '' },
+    to => 'invited', actor => 'sidecar', why => '', cursor => '', txn => '',
+    share => "user:$user{ann}" },
     '... by ids and states');
 is($message->{id}, "evt_demo_$message->{data}{cursor}",
     '... under the id of the entry');
@@ -237,6 +238,19 @@ sub audit_key {
     return $key;
 }
 
+# a removal that misses its target
+$receiver->forget;
+$stack->must('admin', 'PATCH', "/apps/$second", { revokeTargetSeconds => 1 });
+$stack->share($second, "users/$user{fay}");
+$stack->wait_is(sub { $stack->states($second) }, 'fay:invited', 'one more');
+$app->rule({ method => 'DELETE', times => 3, status => 503 });
+$stack->must('admin', 'DELETE', "/apps/$second/shares/users/$user{fay}");
+$stack->wait_is(sub { $receiver->types =~ /revoke.late:(\d)/ ? $1 : 0 }, 1,
+    'a removal that is late is told, once');
+my ($late) = grep { $_->{type} eq 'revoke.late' } $receiver->messages;
+is("$late->{data}{app} $late->{data}{user}", "$second $user{fay}",
+    '... which one');
+
 # by hand
 my ($status, $out) = $stack->scimctl('webhook', 'test', $hook);
 is($status, 0, 'scimctl webhook test');
@@ -310,14 +324,7 @@ $stack->admin('POST', '/webhooks', { url => $other->url, secret =>
 is($stack->admin('POST', '/webhooks', { url => $other->url, secret =>
     "file:$file[0]" })->{status}, 409, 'more than twenty are refused');
 
-my $dump = '';
-for my $key (@{ $stack->redis('KEYS', '*webhook*') }) {
-    my $type = $stack->redis('TYPE', $key);
-    $dump .= encode_json([ $stack->redis($type eq 'hash' ? ('HGETALL', $key)
-        : $type eq 'string' ? ('GET', $key) : $type eq 'stream'
-        ? ('XRANGE', $key, '-', '+') : ('ZRANGE', $key, 0, -1)) ]);
-}
-unlike($dump . $stack->logs, qr/\Q$secret[0]\E|\Q$secret[1]\E/,
+unlike($stack->redis_dump . $stack->logs, qr/\Q$secret[0]\E|\Q$secret[1]\E/,
     'the secrets are neither in Redis nor in the logs');
 
 $_->stop for $app, $receiver, $other, $silent;

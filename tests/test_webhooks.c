@@ -13,7 +13,7 @@
 /* Subscriptions in a real Redis: claims, cursors, tries, gaps. */
 #define W     "scim:{007}:acme:"
 #define QUEUE "scim:{007}:webhooks"
-#define FIELDS 15 /* of an entry, with its id */
+#define FIELDS 17 /* of an entry, with its id */
 
 static redis_harness_t harness;
 static char            hook[64];

@@ -4,6 +4,17 @@ local settle_task -- below
 
 do -- a scope of its own: a chunk holds 200 local names at most
 
+-- Removals that miss their target are rows, too, and webhooks are told.
+local function tell_overdue(c, out)
+    local before = #out
+    revokes.push_overdue(c, out)
+    for i = before + 1, #out, 4 do
+        local of = within(c, out[i])
+        notice(of, 'revoke.late', out[i + 1], out[i + 2], call('HGET',
+            task_key(of, out[i + 1]), 'user') or '')
+    end
+end
+
 -- task_due <limit>: tasks of the shard that are due and have room at their
 -- apps, of so many apps, reserved for the caller for a moment.  Answers OK
 -- <ms to the next or empty> { <workspace> <task> <app> <kind> }...; with the
@@ -22,7 +33,7 @@ register('task_due', function(keys, args)
         delivery.visit(within(c, workspace), app, RESERVED, out)
     end
     local verify = push_verify(c, out)
-    revokes.push_overdue(c, out)
+    tell_overdue(c, out)
     local first = tonumber(call('ZRANGE', key, 0, 0, 'WITHSCORES')[2] or '')
     if first or verify then
         out[2] = number_text(math.min(first or verify, verify or first)

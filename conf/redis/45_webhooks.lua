@@ -10,7 +10,8 @@ local GIVE_UP = 3 * 86400000 -- ms
 local IDLE = 60000 -- ms after which one that nothing wakes is looked at
 local KEPT = 200 -- deliveries that can be looked at
 local ENTRY_FIELDS = { 'ts', 'actor', 'app', 'user', 'from', 'to', 'why',
-    'event', 'ref', 'kind', 'attempts', 'status', 'count', 'suspicious' }
+    'event', 'ref', 'kind', 'attempts', 'status', 'count', 'suspicious',
+    'share', 'txn' }
 local SHOWN = { 'off', 'cursor', 'failing', 'delivered', 'givenUp',
     'gapAfter', 'gapAt' }
 

@@ -21,7 +21,8 @@ static const char *const types[] = {
     "grant.removing", "grant.removed", "grant.waitlisted", "grant.manual",
     "grant.held", "grant.failed", "grant.expired", "hold.open",
     "hold.approved", "hold.rejected", "task.done", "task.manual",
-    "task.failed", "check.done", "check.failed", "webhook.disabled", NULL
+    "task.failed", "revoke.late", "check.done", "check.failed",
+    "webhook.disabled", NULL
 };
 
 

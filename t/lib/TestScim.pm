@@ -488,6 +488,22 @@ sub redis {
 }
 
 
+# Everything that Redis holds under keys like this, as text: keys, values.
+sub redis_dump {
+    my ($self, $pattern) = @_;
+    my %read = (hash => sub { ('HGETALL', $_[0]) },
+        string => sub { ('GET', $_[0]) },
+        stream => sub { ('XRANGE', $_[0], '-', '+') },
+        set => sub { ('SMEMBERS', $_[0]) },
+        list => sub { ('LRANGE', $_[0], 0, -1) },
+        zset => sub { ('ZRANGE', $_[0], 0, -1, 'WITHSCORES') });
+    return join '', map {
+        my $read = $read{ $self->redis('TYPE', $_) };
+        $read ? "$_ " . $json->encode([ $self->redis($read->($_)) ]) : ''
+    } @{ $self->redis('KEYS', $pattern // '*') };
+}
+
+
 sub read_reply {
     my ($socket) = @_;
     defined(my $line = <$socket>) or die "redis: connection lost\n";
