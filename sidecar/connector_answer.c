@@ -131,7 +131,10 @@ connector_classify(const http_answer_t *answer, char *reason,
         return answer->result == HTTP_NOT_SENT ? OUTCOME_RETRY
             : OUTCOME_UNKNOWN;
     }
-    if (status == 429 || status == 503) {
+    /* GitHub says "too many" by 403, and when to come back */
+    if (status == 429 || status == 503
+        || (status == 403 && answer->retry_after_ms >= 0))
+    {
         snprintf(reason, reason_size, "the app asks to wait (%d)", status);
         return OUTCOME_RETRY;
     }

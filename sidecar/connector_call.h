@@ -55,6 +55,7 @@ struct connector_call_s {
     bool                    joined;     /* the invite made a new member */
     size_t                  other_role; /* the one that is unassigned */
     bool                    cancelled;  /* the app has no such invite */
+    bool                    recalled;   /* one of another role was cancelled */
     bool                    looked_up;  /* and the list was complete */
     bool                    verifying;  /* whether a removal is one */
     unsigned                removals;   /* calls that remove, so far */
@@ -63,6 +64,7 @@ struct connector_call_s {
         size_t              count; /* members with this address */
         char                id[CONNECTOR_MEMBER_ID_SIZE];
         bool                other_role, accepted;
+        bool                invited; /* has an open invite, no more */
         char                off_id[CONNECTOR_MEMBER_ID_SIZE]; /* of one with
                                     the address who is switched off */
     } found;
@@ -82,6 +84,17 @@ void connector_http_begin(connector_call_t *call);
  */
 void connector_http_send(connector_call_t *call, connector_step_t step);
 void connector_http_look_up(connector_call_t *call);
+
+/*
+ * An invite begins, the app answered it, the person was looked up, or the
+ * open invite with another role is gone: there can be a right one
+ * (connector_invite.c).
+ */
+void connector_invite_begin(connector_call_t *call);
+void connector_invite_answered(connector_call_t *call,
+    const http_answer_t *answer);
+void connector_invite_looked_up(connector_call_t *call);
+void connector_invite_again(connector_call_t *call);
 
 /*
  * A removal begins, the app says it is one, it has no such invite, or the

@@ -4,19 +4,14 @@
 #include <string.h>
 
 #include "pointer.h"
-#include "scim_app_list.h"
 #include "scim_fold.h"
 
 /*
  * The steps of a task against an app with the `http` connector:
  *
- *   invite   [look up, when an earlier call may have worked] invite
- *            409 -> look up; another role there -> role
- *            there, but switched off -> reactivate
- *            then, with `assign`: assign, and for who was there before
- *            unassign once for each other access role
+ *   invite   connector_invite.c
  *   role     [look up, when the id is needed and not known] role, or assign
- *            and unassign as above
+ *            and unassign once for each other access role
  *   remind   [look up, likewise] remind
  *   remove   connector_removal.c
  */
@@ -124,7 +119,9 @@ static void
 write_key(const connector_call_t *call, connector_step_t step, char *key,
     size_t size)
 {
-    bool second = (step == STEP_ROLE && call->task->kind == TASK_INVITE)
+    bool second = ((step == STEP_ROLE || step == STEP_CANCEL)
+            && call->task->kind == TASK_INVITE)
+        || (step == STEP_INVITE && call->recalled)
         || (step == STEP_REMOVE && call->cancelled)
         || step == STEP_REACTIVATE || step == STEP_ASSIGN;
 
@@ -228,53 +225,15 @@ on_member(void *data, const connector_member_t *member)
     {
         return true;
     }
-    call->found.count++;
+    /* who accepts while the lists are read is in both: a member by now */
+    call->found.count += call->found.count == 0 || !call->found.invited;
+    call->found.invited = member->invited;
     snprintf(call->found.id, sizeof(call->found.id), "%s", member->id);
     call->found.accepted = member->accepted;
     call->found.other_role = member->access_role[0] != '\0'
         && strcmp(member->access_role, call->task->grant.access_role) != 0;
     /* an invite asks whether, a change asks who: that takes the whole list */
     return call->task->kind != TASK_INVITE;
-}
-
-
-static void
-invite_looked_up(connector_call_t *call)
-{
-    if (call->found.count == 0) {
-        if (call->joined) {
-            connector_end(call, OUTCOME_UNKNOWN, "the app's list does not "
-                "show the person who was just invited");
-        } else if (call->conflict && call->found.off_id[0]
-            && verb_of(call, STEP_REACTIVATE))
-        {
-            memcpy(call->member_id, call->found.off_id,
-                sizeof(call->found.off_id));
-            send_step(call, STEP_REACTIVATE);
-        } else if (call->conflict
-                   && !scim_app_lists_pending(call->task->app->connector))
-        {
-            connector_end(call, OUTCOME_DONE, "the app says the person was "
-                "invited already, and its list does not show invites");
-        } else if (call->conflict) {
-            connector_end(call, OUTCOME_RETRY, "the app says the person is "
-                "there already, and its list does not show them");
-        } else {
-            send_step(call, STEP_INVITE);
-        }
-        return;
-    }
-    memcpy(call->member_id, call->found.id, sizeof(call->found.id));
-    if (verb_of(call, STEP_ASSIGN)) {
-        send_step(call, STEP_ASSIGN);
-    } else if (!call->found.other_role) {
-        connector_end(call, OUTCOME_DONE, "the app has this person already");
-    } else if (verb_of(call, STEP_ROLE)) {
-        send_step(call, STEP_ROLE);
-    } else {
-        connector_end(call, OUTCOME_MANUAL, "the app has this person with "
-            "another role, and the connector cannot change roles");
-    }
 }
 
 
@@ -312,7 +271,7 @@ on_list_end(void *data, const connector_list_result_t *result)
     }
     call->looked_up = true;
     if (call->task->kind == TASK_INVITE) {
-        invite_looked_up(call);
+        connector_invite_looked_up(call);
     } else if (call->task->kind == TASK_ROLE) {
         role_looked_up(call);
     } else {
@@ -333,6 +292,7 @@ connector_http_look_up(connector_call_t *call)
     scim_buffer_reset(&call->found.email);
     call->found.count = 0;
     call->found.accepted = false;
+    call->found.invited = false;
     call->found.off_id[0] = '\0';
     if (task->user.email[0] == '\0' || !scim_fold(task->user.email,
             strlen(task->user.email), &call->found.email)
@@ -347,54 +307,6 @@ connector_http_look_up(connector_call_t *call)
         problem, sizeof(problem));
     if (call->list == NULL) {
         end_failed(call, kind, problem);
-    }
-}
-
-
-/* False when the definition maps an id that the answer does not give. */
-static bool
-learn_id(connector_call_t *call, const http_answer_t *answer)
-{
-    bool        learned;
-    json_t     *root;
-    const char *pointer = json_string_value(
-        json_object_get(verb_of(call, STEP_INVITE), "memberId"));
-
-    if (pointer == NULL) {
-        return true;
-    }
-    root = connector_read_json(answer);
-    learned = root && connector_read_id(pointer_get(root, pointer),
-        call->member_id);
-    json_decref(root);
-    return learned;
-}
-
-
-static void
-invite_answered(connector_call_t *call, const http_answer_t *answer)
-{
-    if (answer->status == 409) {
-        call->conflict = true;
-        if (can_look_up(call)) {
-            connector_http_look_up(call);
-        } else {
-            connector_end(call, OUTCOME_DONE,
-                "the app has this person already");
-        }
-        return;
-    }
-    if (!learn_id(call, answer)) {
-        call->outcome.health = HEALTH_FAILED;
-        connector_end(call, OUTCOME_UNKNOWN,
-            "the app's answer does not hold the member's id");
-        return;
-    }
-    call->joined = true;
-    if (verb_of(call, STEP_ASSIGN)) {
-        connector_http_send(call, STEP_ASSIGN);
-    } else {
-        connector_end(call, OUTCOME_DONE, "");
     }
 }
 
@@ -518,7 +430,11 @@ on_answer(void *data, const http_answer_t *told)
     }
     succeeded = answer->status < 300;
     if (call->step == STEP_INVITE) {
-        invite_answered(call, answer);
+        connector_invite_answered(call, answer);
+    } else if (call->step == STEP_CANCEL
+               && call->task->kind == TASK_INVITE)
+    {
+        connector_invite_again(call);
     } else if (call->step == STEP_CANCEL && !succeeded) {
         connector_cancel_found_none(call);
     } else if (call->step == STEP_ASSIGN) {
@@ -543,18 +459,7 @@ connector_http_begin(connector_call_t *call)
 
     switch (task->kind) {
     case TASK_INVITE:
-        if (verb_of(call, STEP_INVITE) == NULL) {
-            connector_end(call, OUTCOME_MANUAL,
-                "the connector cannot invite");
-        } else if (task->unknown && verb_of(call, STEP_ASSIGN)
-                   && call->member_id[0])
-        {
-            send_step(call, STEP_ASSIGN); /* the invite itself worked */
-        } else if (task->unknown && can_look_up(call)) {
-            connector_http_look_up(call);
-        } else {
-            send_step(call, STEP_INVITE);
-        }
+        connector_invite_begin(call);
         return;
     case TASK_ROLE:
         if (verb_of(call, STEP_ASSIGN)) {

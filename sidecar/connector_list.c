@@ -17,6 +17,7 @@ struct connector_list_s {
     const char            *workspace;
     template_values_t      person; /* empty for the whole list */
     const json_t          *verb, *map;
+    const json_t          *members_verb; /* `list` or `find` */
     connector_member_pt    on_member;
     connector_list_done_pt done;
     void                  *data;
@@ -26,11 +27,14 @@ struct connector_list_s {
     char                   cursor[CURSOR_SIZE], mark[CURSOR_SIZE];
     char                   first_id[CONNECTOR_MEMBER_ID_SIZE];
     bool                   by_cursor, by_number, by_link;
+    bool                   invites; /* these are walked now, `list` later */
+    size_t                 seen;    /* members of this walk */
     connector_list_result_t result;
     char                   reason[160];
 };
 
 static void on_page(void *data, const http_answer_t *answer);
+static void use_verb(connector_list_t *list, const json_t *verb);
 
 
 static bool
@@ -60,8 +64,8 @@ send_request(connector_list_t *list, outcome_kind_t *kind, char *problem,
     char              start[24], number[24], offset[24];
     template_values_t values = list->person;
 
-    snprintf(start, sizeof(start), "%zu", list->result.members + 1);
-    snprintf(offset, sizeof(offset), "%zu", list->result.members);
+    snprintf(start, sizeof(start), "%zu", list->seen + 1);
+    snprintf(offset, sizeof(offset), "%zu", list->seen);
     snprintf(number, sizeof(number), "%u", list->page);
     values.value[SCIM_APP_PAGE_CURSOR] = list->cursor;
     values.value[SCIM_APP_PAGE_START] = start;
@@ -165,7 +169,8 @@ is_accepted(const connector_list_t *list, const char *state)
     const json_t *pending = json_object_get(list->verb, "pendingStates");
 
     if (pending == NULL) {
-        return !scim_app_lists_pending(list->app->connector);
+        return !list->invites && (connector_verb(list->app, "openInvites")
+            || !scim_app_lists_pending(list->app->connector));
     }
     json_array_foreach(pending, index, word) {
         if (strcasecmp(json_string_value(word), state) == 0) {
@@ -182,7 +187,8 @@ read_member(connector_list_t *list, const json_t *item, size_t index,
 {
     char               id[CONNECTOR_MEMBER_ID_SIZE], email[1024];
     char               role[512], state[128];
-    connector_member_t member = { id, email, role, state, true, false };
+    connector_member_t member = { id, email, role, state, true, false,
+                                  list->invites };
 
     if (!connector_read_id(mapped(list, item, "id"), id)) {
         return list_fail(list, "a member without a usable id");
@@ -206,6 +212,11 @@ read_member(connector_list_t *list, const json_t *item, size_t index,
     }
     member.active = !json_is_false(mapped(list, item, "active"));
     member.accepted = is_accepted(list, state);
+    list->seen++;
+    *more = true;
+    if (list->invites && member.accepted) {
+        return true; /* an invite that is not open any more */
+    }
     list->result.members++;
     list->result.without_email += email[0] == '\0';
     *more = list->on_member(list->data, &member);
@@ -341,7 +352,7 @@ find_next(connector_list_t *list, const json_t *root, size_t count,
     if (!json_is_integer(total)) {
         return list_fail(list, "the total is not a number");
     }
-    *more = json_integer_value(total) > (json_int_t) list->result.members;
+    *more = json_integer_value(total) > (json_int_t) list->seen;
     if (*more && count == 0) {
         return list_fail(list, "it ends before its total");
     }
@@ -351,7 +362,7 @@ find_next(connector_list_t *list, const json_t *root, size_t count,
 
 static bool
 read_page(connector_list_t *list, const json_t *root,
-    const http_answer_t *answer, bool *more)
+    const http_answer_t *answer, bool *more, bool *enough)
 {
     size_t        index;
     json_t       *item;
@@ -368,6 +379,7 @@ read_page(connector_list_t *list, const json_t *root,
             return false;
         }
         if (!*more) {
+            *enough = true;
             return true;
         }
     }
@@ -376,7 +388,8 @@ read_page(connector_list_t *list, const json_t *root,
 
 
 static bool
-take_page(connector_list_t *list, const http_answer_t *told, bool *more)
+take_page(connector_list_t *list, const http_answer_t *told, bool *more,
+    bool *enough)
 {
     char            reason[128];
     http_answer_t   meant = *told, *answer = &meant;
@@ -402,7 +415,7 @@ take_page(connector_list_t *list, const http_answer_t *told, bool *more)
     if (root == NULL) {
         return list_fail(list, "an answer that is not JSON");
     }
-    taken = read_page(list, root, answer, more);
+    taken = read_page(list, root, answer, more, enough);
     json_decref(root);
     return taken;
 }
@@ -411,14 +424,14 @@ take_page(connector_list_t *list, const http_answer_t *told, bool *more)
 static void
 on_page(void *data, const http_answer_t *answer)
 {
-    bool              more = false;
+    bool              more = false, enough = false;
     char              problem[96];
     connector_list_t *list = data;
 
     list->http = NULL;
     list->result.health = connector_health(answer);
     list->result.advice = answer->advice;
-    if (!take_page(list, answer, &more)) {
+    if (!take_page(list, answer, &more, &enough)) {
         if (list->result.health == HEALTH_OK && answer->status < 300) {
             list->result.health = HEALTH_FAILED; /* no list that one can use */
         }
@@ -432,6 +445,11 @@ on_page(void *data, const http_answer_t *answer)
     if (more && list->page == PAGES_MAX) {
         list_fail(list, "too many pages");
         more = false;
+    } else if (!more && list->invites && !enough) {
+        list->invites = false;
+        use_verb(list, list->members_verb);
+        list->page = 0;
+        more = true;
     } else if (!more) {
         list->result.complete = true;
     }
@@ -448,6 +466,26 @@ on_page(void *data, const http_answer_t *answer)
 }
 
 
+/* Begins at the first page of a verb. */
+static void
+use_verb(connector_list_t *list, const json_t *verb)
+{
+    const char *next = json_string_value(json_object_get(verb, "next"));
+
+    list->verb = verb;
+    list->map = json_object_get(verb, "map");
+    list->page = list->mark_page = 1;
+    list->cursor[0] = list->mark[0] = list->first_id[0] = '\0';
+    list->seen = 0;
+    list->by_link = (next && strcmp(next, "Link") == 0)
+        || json_object_get(verb, "nextUrl");
+    list->by_cursor = template_uses(verb, SCIM_APP_PAGE_CURSOR);
+    list->by_number = template_uses(verb, SCIM_APP_PAGE_START)
+        || template_uses(verb, SCIM_APP_PAGE_OFFSET)
+        || template_uses(verb, SCIM_APP_PAGE_NUMBER);
+}
+
+
 connector_list_t *
 connector_list_start(connectors_t *connectors, const scim_app_t *app,
     const char *workspace, const template_values_t *person,
@@ -455,7 +493,6 @@ connector_list_start(connectors_t *connectors, const scim_app_t *app,
     connector_list_done_pt done, void *data, outcome_kind_t *kind,
     char *problem, size_t problem_size)
 {
-    const char       *next;
     connector_list_t *list = calloc(1, sizeof(*list));
 
     if (list == NULL) {
@@ -466,26 +503,20 @@ connector_list_start(connectors_t *connectors, const scim_app_t *app,
     list->connectors = connectors;
     list->app = app;
     list->workspace = workspace;
-    list->verb = person ? connector_verb(app, "find") : NULL;
-    if (list->verb) {
+    list->members_verb = person ? connector_verb(app, "find") : NULL;
+    if (list->members_verb) {
         list->person = *person;
     } else {
-        list->verb = connector_verb(app, "list");
+        list->members_verb = connector_verb(app, "list");
     }
-    list->map = json_object_get(list->verb, "map");
+    list->invites = connector_verb(app, "openInvites") != NULL;
+    use_verb(list, list->invites ? connector_verb(app, "openInvites")
+        : list->members_verb);
     list->on_member = on_member;
     list->done = done;
     list->data = data;
-    list->page = list->mark_page = 1;
     list->result.retry_after_ms = -1;
     list->result.body = "";
-    next = json_string_value(json_object_get(list->verb, "next"));
-    list->by_link = (next && strcmp(next, "Link") == 0)
-        || json_object_get(list->verb, "nextUrl");
-    list->by_cursor = template_uses(list->verb, SCIM_APP_PAGE_CURSOR);
-    list->by_number = template_uses(list->verb, SCIM_APP_PAGE_START)
-        || template_uses(list->verb, SCIM_APP_PAGE_OFFSET)
-        || template_uses(list->verb, SCIM_APP_PAGE_NUMBER);
     if (!request_page(list, kind, problem, problem_size)) {
         free(list);
         return NULL;

@@ -15,6 +15,7 @@ typedef struct {
     const char *id, *email, *access_role, *state;
     bool        active; /* false: listed, but switched off in the app */
     bool        accepted; /* the definition says that it is no open invite */
+    bool        invited;  /* ... that it is one: `id` may be the invite's */
 } connector_member_t;
 
 typedef struct {
@@ -40,12 +41,14 @@ typedef void (*connector_list_done_pt)(void *data,
     const connector_list_result_t *result);
 
 /*
- * The app must have a `list` and outlive the walk.  With `person`, whose
- * texts must outlive it, too, the app's `find` is walked instead, where it
- * has one: those that the app finds by the person's address or name.  `done`
- * is called exactly once, from the loop; NULL (and no call) when the first
- * request cannot be made, with *kind and *problem (at most 96 bytes) saying
- * why.
+ * The app must have a `list` and outlive the walk.  Its `openInvites` come
+ * first, where it has them: who accepts meanwhile is seen twice, never not at
+ * all.
+ * With `person`, whose texts must outlive it, too, the app's `find` is walked
+ * instead of the list, where it has one: those that the app finds by the
+ * person's address or name.  `done` is called exactly once, from the loop;
+ * NULL (and no call) when the first request cannot be made, with *kind and
+ * *problem (at most 96 bytes) saying why.
  */
 connector_list_t *connector_list_start(connectors_t *connectors,
     const scim_app_t *app, const char *workspace,

@@ -9,6 +9,8 @@
  * A removal, and how it is known to be one:
  *
  *   [look up, when the id is needed and not known] cancel or remove
+ *   with `openInvites`, of somebody whose acceptance is not known: look up
+ *   first, the lists say which of the two it is
  *   cancel answered 404 -> remove, since it may just have been accepted
  *   with `find`: look the person up; still there -> again later, first with a
  *   look, then with what they are by then
@@ -32,11 +34,23 @@ send_removal(connector_call_t *call)
 }
 
 
+/* Are open invites in a list of their own, with ids of their own? */
+static bool
+is_apart(const connector_call_t *call)
+{
+    return connector_verb(call->task->app, "openInvites")
+        && connector_verb(call->task->app, "cancel");
+}
+
+
 void
 connector_removal_begin(connector_call_t *call)
 {
     if (call->task->looks > 0 && connector_verb(call->task->app, "find")) {
         call->verifying = true;
+        connector_http_look_up(call);
+    } else if (!call->task->accepted && is_apart(call)) {
+        call->step = STEP_CANCEL;
         connector_http_look_up(call);
     } else {
         send_removal(call);
@@ -69,6 +83,9 @@ connector_cancel_found_none(connector_call_t *call)
     const scim_app_t *app = call->task->app;
 
     call->cancelled = true;
+    if (connector_verb(app, "openInvites")) {
+        call->member_id[0] = '\0'; /* it was the invite's */
+    }
     if (call->task->expired) {
         /* accepted at the last moment is no reason to throw somebody out */
         connector_removal_done(call, "the app has no such invite");
@@ -114,8 +131,15 @@ verified(connector_call_t *call)
 void
 connector_removal_looked_up(connector_call_t *call, bool every_email_seen)
 {
+    if (!call->verifying && call->found.count == 1 && is_apart(call)) {
+        call->step = call->found.invited ? STEP_CANCEL : STEP_REMOVE;
+    }
     if (call->verifying) {
         verified(call);
+    } else if (call->task->expired && call->found.count == 1
+               && is_apart(call) && !call->found.invited)
+    {
+        connector_removal_done(call, "the invite was accepted just now");
     } else if (call->found.count > 1) {
         connector_end(call, OUTCOME_MANUAL,
             "the app has several members with this address");

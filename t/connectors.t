@@ -146,6 +146,16 @@ for my $case (
         baseUrl => 'http://169.254.169.254/' ],
     [ 'connector.auth.bearer', roles => 'attribute',
         auth => { bearer => 'literal' } ],
+    [ 'connector.roleType', roles => 'groups', roleIds => \%group,
+        roleType => 'seatType' ],
+    [ 'connector.roleType', roles => 'attribute', roleType => 'seatType',
+        roleAttribute => 'urn:x:User:role' ],
+    [ 'connector.roleAttribute', roles => 'attribute',
+        roleAttribute => 'role' ],
+    [ 'connector.roleAttribute', roles => 'attribute',
+        roleAttribute => 'urn:x:User:' ],
+    [ 'connector.roleAttribute', roles => 'attribute',
+        roleAttribute => 'urn:x/y:User:role' ],
     [ 'connector.invite', roles => 'attribute', invite => {} ])
 {
     my ($field, @change) = @$case;

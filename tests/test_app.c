@@ -220,6 +220,16 @@ members_of_the_wrong_kind_are_refused(void **state)
     taken("connector.list.pendingStates", "[\"invited\"]");
     refused_at("connector.list.nextUrl", "\"/n\"", "connector.list.next");
     refused_at("connector.list.next", "\"Link\"", "connector.list.next");
+    refused("connector.invite.lookFirst", "\"yes\"");
+    taken("connector.invite.lookFirst", "true");
+    taken("connector.openInvites", "{\"method\":\"GET\",\"path\":\"/i\","
+        "\"items\":\"/i\",\"map\":{\"id\":\"/id\",\"email\":\"/e\"}}");
+    refused_at("connector.openInvites", "{\"method\":\"GET\",\"path\":\"/i\","
+        "\"items\":\"/i\",\"map\":{\"id\":\"/id\"}}",
+        "connector.openInvites.map.email");
+    refused_at("connector.openInvites", "{\"method\":\"GET\",\"path\":"
+        "\"/i?${user.email}\",\"items\":\"/i\"}",
+        "connector.openInvites.path");
     refused("connector.answer", "7");
     refused("connector.answer.ok", "\"x\"");
     refused_at("connector.answer", "{\"wait\":[\"x\"]}",

@@ -39,7 +39,8 @@ static void
 lists(check_compare_t *compare, const char *id, const char *email,
     const char *role)
 {
-    const connector_member_t member = { id, email, role, "", true, false };
+    const connector_member_t member = { id, email, role, "", true, false,
+                                        false };
 
     assert_true(check_compare_member(compare, &member));
 }
@@ -206,7 +207,7 @@ test_invites_that_were_accepted_are_learned(void **state)
     check_compare_t         *compare = begin(&options);
     const finding_t         *identities;
     const connector_member_t here = { "m1", "a@x", "editor", "active", true,
-                                      true };
+                                      true, false };
 
     (void) state;
     assert_true(check_compare_member(compare, &here));
@@ -296,7 +297,7 @@ test_members_that_are_switched_off_are_not_there(void **state)
     check_options_t          options = usual();
     check_compare_t         *compare = begin(&options);
     const connector_member_t off = { "m1", "a@x", "editor", "", false,
-                                     false };
+                                     false, false };
 
     (void) state;
     assert_true(check_compare_member(compare, &off));

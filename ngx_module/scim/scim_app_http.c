@@ -41,10 +41,10 @@ typedef struct {
 static const char *const connector_members[] = {
     "type", "baseUrl", "auth", "clientCertificate", "headers", "invite",
     "role", "remove", "cancel", "remind", "answer", "assign", "unassign",
-    "reactivate", "find", "list", "roleIds", NULL
+    "reactivate", "find", "list", "openInvites", "roleIds", NULL
 };
 static const char *const invite_members[] = {
-    "method", "path", "body", "memberId", NULL
+    "method", "path", "body", "memberId", "lookFirst", NULL
 };
 static const char *const call_members[] = { "method", "path", "body", NULL };
 static const char *const list_members[] = {
@@ -81,6 +81,8 @@ static const verb_t verbs[] = {
     { "find", list_members, list_methods,
       PERSON_VARIABLES | PAGE_VARIABLES, USER_KEYS },
     { "list", list_members, list_methods,
+      PLACE_VARIABLES | PAGE_VARIABLES, 0 },
+    { "openInvites", list_members, list_methods,
       PLACE_VARIABLES | PAGE_VARIABLES, 0 }
 };
 
@@ -261,17 +263,27 @@ check_pending_states(const json_t *list, const scim_app_place_t *place,
 
 
 static bool
+check_flag(const json_t *object, const scim_app_place_t *place,
+    const char *name, scim_error_t *error)
+{
+    const json_t    *flag = scim_app_member(object, name);
+    scim_app_place_t here = { place, name, 0 };
+
+    return flag == NULL || json_is_boolean(flag)
+        || scim_app_refuse(error, &here, "must be true or false");
+}
+
+
+static bool
 check_list(const json_t *list, const scim_app_place_t *place, unsigned used,
     scim_error_t *error)
 {
     const json_t    *map = scim_app_member(list, "map");
-    const json_t    *pending = scim_app_member(list, "pending");
     scim_app_place_t here = { place, "map", 0 };
     scim_app_place_t next = { place, "next", 0 };
-    scim_app_place_t pending_here = { place, "pending", 0 };
 
-    if (pending && !json_is_boolean(pending)) {
-        return scim_app_refuse(error, &pending_here, "must be true or false");
+    if (!check_flag(list, place, "pending", error)) {
+        return false;
     }
     if (scim_app_member(list, "nextUrl") && scim_app_member(list, "next")) {
         return scim_app_refuse(error, &next, "cannot stand beside nextUrl");
@@ -382,7 +394,23 @@ check_together(const json_t *connector, const scim_app_place_t *place,
     scim_app_place_t ids = { place, "roleIds", 0 };
     scim_app_place_t role = { place, "role", 0 };
     scim_app_place_t unassign = { place, "unassign", 0 };
+    scim_app_place_t invites = { place, "openInvites", 0 };
+    scim_app_place_t invite = { place, "invite", 0 };
+    scim_app_place_t first = { &invite, "lookFirst", 0 };
 
+    if (json_is_true(scim_app_member(scim_app_member(connector, "invite"),
+            "lookFirst")) && scim_app_member(connector, "list") == NULL
+        && scim_app_member(connector, "find") == NULL)
+    {
+        return scim_app_refuse(error, &first, "needs list or find");
+    }
+
+    if (scim_app_member(connector, "openInvites")
+        && scim_app_member(connector, "list") == NULL)
+    {
+        return scim_app_refuse(error, &invites, "needs list: it is what the "
+            "list of members does not show");
+    }
     if ((used & SCIM_APP_VARIABLE(SCIM_APP_ROLE_ID))
         && scim_app_member(connector, "roleIds") == NULL)
     {
@@ -428,7 +456,8 @@ check_verb(const json_t *call, const scim_app_place_t *place,
         return check_list(call, place, used, error);
     }
     return verb->members != invite_members
-        || check_pointer(call, place, "memberId", false, error);
+        || (check_pointer(call, place, "memberId", false, error)
+            && check_flag(call, place, "lookFirst", error));
 }
 
 

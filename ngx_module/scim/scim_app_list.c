@@ -16,6 +16,7 @@ scim_app_can_list(const json_t *connector)
 bool
 scim_app_lists_pending(const json_t *connector)
 {
-    return !json_is_false(json_object_get(json_object_get(connector, "list"),
-        "pending"));
+    return json_object_get(connector, "openInvites") != NULL
+        || !json_is_false(json_object_get(json_object_get(connector, "list"),
+            "pending"));
 }

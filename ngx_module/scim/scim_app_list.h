@@ -7,7 +7,10 @@
 /* Can the members of an app with this (valid) connector be listed? */
 bool scim_app_can_list(const json_t *connector);
 
-/* Does its list show people who have not accepted their invite yet? */
+/*
+ * Do its lists show people who have not accepted their invite yet: the one of
+ * its members, or one of its open invites?
+ */
 bool scim_app_lists_pending(const json_t *connector);
 
 #endif
