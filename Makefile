@@ -124,11 +124,13 @@ test-packages: packages
 style:
 	@tests/check-style
 
-# everything: style, unit tests, then the whole stack
+# everything: style, unit tests, then the whole stack; its tests mostly wait,
+# and each has a stack of its own
+JOBS ?= 3
 test: test-packages
 	@$(MAKE) --no-print-directory programs style $(TESTS)
 	@CMOCKA_MESSAGE_OUTPUT=TAP prove -It/lib -e '' $(TESTS)
-	@prove -It/lib t
+	@prove -j$(JOBS) -It/lib t
 
 # the unit tests under AddressSanitizer and UndefinedBehaviorSanitizer; gcc
 # warns of what these add, so that warnings are left to the usual build
