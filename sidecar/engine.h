@@ -13,7 +13,8 @@
 /*
  * The daemon's state, passed down; no globals.  Its parts:
  *
- *   stream.c    events -> team jobs, user_sync, mark; acknowledges
+ *   stream.c    reads events, claims those left behind, acknowledges
+ *   event_job.c an event -> team jobs, user_sync, mark, or set aside
  *   team_job.c  a changed group -> team_sync, users_sync, people_sync
  *   async_job.c accepted requests -> the edge's operations -> async_finish
  *   plan_job.c  a dirty user -> facts -> planner -> plan_commit
@@ -123,6 +124,18 @@ typedef void (*async_job_done_pt)(void *data, bool ok);
 /* Executes an accepted request and writes down what came of it. */
 void async_job_start(engine_t *engine, unsigned shard, const char *workspace,
     const char *id, async_job_done_pt done, void *data);
+
+/* ---- event_job.c ---- */
+/* An event is over; `ok`: every step that it asked for is committed. */
+typedef void (*event_job_pt)(void *data, unsigned shard, const char *stream_id,
+    bool ok);
+/*
+ * Works on one entry of a shard's stream: has people and teams looked at, or,
+ * when it cannot be understood, sets it aside.  `done` is called exactly once,
+ * perhaps from inside; never when false is returned: no memory.
+ */
+bool event_job_start(engine_t *engine, unsigned shard,
+    const redisReply *entry, event_job_pt done, void *data);
 
 /* ---- plan_job.c ---- */
 /* Plans one user whose dirty mark is leased to us until `lease`. */
