@@ -17,12 +17,8 @@ package AppSimulator;
 #   $sim->calls                "POST /users 201", in their order
 use strict;
 use warnings;
-use HTTP::Tiny;
-use IO::Select;
-use IO::Socket::INET;
+use parent 'TestServer';
 use JSON::PP;
-use MockApp;
-use POSIX ();
 
 use AppSimulator::Ads;
 use AppSimulator::Google;
@@ -93,30 +89,9 @@ sub set_role {
 
 sub start {
     my ($class, $name, %option) = @_;
-    my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 512,
-        ReuseAddr => 1) or die "listen: $!\n";
-    my $self = bless { app => $app{$name} // die("no app $name\n"), page => 2,
-        port => $listen->sockport, owner => $$, member => {}, calls => [],
-        limited => 0, denied => 0, issue => '', http => HTTP::Tiny->new(timeout => 30), %option },
-        $class;
-    $self->{pid} = fork // die "fork: $!\n";
-    if ($self->{pid} == 0) {
-        eval { $self->serve($listen); 1 } or print STDERR "simulator: $@";
-        POSIX::_exit(1);
-    }
-    return $self;
-}
-
-
-sub url { return "http://127.0.0.1:$_[0]{port}" }
-
-sub control {
-    my ($self, $what, $body) = @_;
-    my $answer = $self->{http}->request('POST', $self->url
-        . "/_control/$what", { content => $json->encode($body // {}) });
-    die "simulator: $answer->{status} $answer->{content}\n"
-        unless $answer->{success};
-    return $json->decode($answer->{content});
+    return $class->launch(app => $app{$name} // die("no app $name\n"),
+        page => 2, member => {}, calls => [], limited => 0, denied => 0,
+        issue => '', %option);
 }
 
 
@@ -141,75 +116,13 @@ sub roles {
 }
 
 
-sub stop {
-    my ($self) = @_;
-    return unless $self->{pid} && $self->{owner} == $$;
-    kill 'KILL', $self->{pid};
-    waitpid delete $self->{pid}, 0;
-}
-
-
-sub DESTROY {
-    my ($self) = @_;
-    local $?;
-    $self->stop;
-}
-
 # ---- the app's process -------------------------------------------------------
 
-sub serve {
-    my ($self, $listen) = @_;
-    my $parent = getppid;
-    my $select = IO::Select->new($listen);
-    my %text;
-    $SIG{PIPE} = 'IGNORE';
-    while (getppid == $parent) {
-        for my $client ($select->can_read(1)) {
-            if ($client == $listen) {
-                $select->add($listen->accept // next);
-                next;
-            }
-            if (!sysread $client, $text{$client}, 65536,
-                length($text{$client} // ''))
-            {
-                $select->remove($client);
-                delete $text{$client};
-                close $client;
-                next;
-            }
-            my $request = parse(\$text{$client}) // next;
-            my ($status, $body, $headers) = @{ $self->answer($request) };
-            MockApp::send_answer($client, $status, defined $body
-                ? $json->encode($body) : '', $headers);
-        }
-    }
-    POSIX::_exit(0);
-}
-
-
-sub parse {
-    my ($text) = @_;
-    my ($head, $body) = split /\r\n\r\n/, $$text, 2;
-    return undef unless defined $body;
-    my ($length) = $head =~ /^content-length:\s*(\d+)/mi;
-    return undef if length $body < ($length // 0);
-    my ($method, $path) = split ' ', $head;
-    my %headers = map { /^([^:]+):\s*(.*?)\s*$/ ? (lc $1, $2) : () }
-        split /\r\n/, $head;
-    $$text = '';
-    return { method => $method, path => $path, headers => \%headers,
-        body => $body, json => scalar eval { $json->decode($body) } };
-}
-
-
-sub answer {
+sub respond {
     my ($self, $request) = @_;
-    my ($method, $path) = @$request{qw(method path)};
-    return [ 200, $self->steer($1, $request->{json}) ]
-        if $path =~ m{^/_control/(\w+)$};
-    my $answer = $self->act($request);
-    push @{ $self->{calls} }, "$method $path $answer->[0]";
-    return $answer;
+    my ($status, $body, $headers) = @{ $self->act($request) };
+    push @{ $self->{calls} }, "$request->{method} $request->{path} $status";
+    return [ $status, defined $body ? $json->encode($body) : '', $headers ];
 }
 
 

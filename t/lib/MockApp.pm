@@ -23,12 +23,8 @@ package MockApp;
 # the headers of each answer tell; more get 429.
 use strict;
 use warnings;
-use HTTP::Tiny;
-use IO::Handle;
-use IO::Select;
-use IO::Socket::INET;
+use parent 'TestServer';
 use JSON::PP;
-use POSIX ();
 use Time::HiRes ();
 
 my $json = JSON::PP->new->canonical->utf8;
@@ -36,20 +32,9 @@ my $json = JSON::PP->new->canonical->utf8;
 # start(page => members a page of the list)
 sub start {
     my ($class, %option) = @_;
-    my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 512,
-        ReuseAddr => 1) or die "listen: $!\n";
-    my $self = bless { port => $listen->sockport, owner => $$,
-        http => HTTP::Tiny->new(timeout => 30), page => 100, %option }, $class;
-    $self->{pid} = fork // die "fork: $!\n";
-    if ($self->{pid} == 0) {
-        eval { serve($self, $listen); 1 } or print STDERR "mock app: $@";
-        POSIX::_exit(1);
-    }
-    return $self;
+    return $class->launch(page => 100, member => {}, id_of => {}, next => 0,
+        rules => [], log => [], %option);
 }
-
-
-sub url { return "http://127.0.0.1:$_[0]{port}" }
 
 
 # The definition of a connector for this app; verbs can be replaced or, with
@@ -69,17 +54,6 @@ sub connector {
                 state => '/state' } }, %change);
     delete $connector{$_} for grep { !defined $connector{$_} } keys %connector;
     return \%connector;
-}
-
-
-sub control {
-    my ($self, $what, $body) = @_;
-    my $answer = $self->{http}->request('POST',
-        $self->url . "/_control/$what", { content => $json->encode($body
-            // {}) });
-    die "mock app: $answer->{status} $answer->{content}\n"
-        unless $answer->{success};
-    return $json->decode($answer->{content});
 }
 
 
@@ -118,117 +92,14 @@ sub story {
 }
 
 
-sub stop {
-    my ($self) = @_;
-    return unless $self->{pid} && $self->{owner} == $$;
-    kill 'KILL', $self->{pid};
-    waitpid delete $self->{pid}, 0;
-}
-
-
-sub DESTROY {
-    my ($self) = @_;
-    local $?;
-    $self->stop;
-}
-
-
 # ---- the app's process -------------------------------------------------------
 
-sub serve {
-    my ($self, $listen) = @_;
-    my $parent = getppid;
-    my $select = IO::Select->new($listen);
-    my %text;
-    $SIG{PIPE} = 'IGNORE';
-    @$self{qw(member id_of next rules log)} = ({}, {}, 0, [], []);
-    while (getppid == $parent) {
-        for my $client ($select->can_read(1)) {
-            if ($client == $listen) {
-                $select->add($listen->accept // next);
-                next;
-            }
-            if (!sysread $client, $text{$client}, 65536,
-                length($text{$client} // ''))
-            {
-                $select->remove($client);
-                delete $text{$client};
-                close $client;
-                next;
-            }
-            my $request = parse(\$text{$client}) // next;
-            my $answer = answer($self, $request) // next;
-            if (ref $answer eq 'HASH') {
-                send_raw($client, $answer);
-                $answer = 0;
-            }
-            if (!ref $answer) {
-                $select->remove($client);
-                delete $text{$client};
-                close $client;
-                next;
-            }
-            send_answer($client, @$answer);
-        }
-    }
-    POSIX::_exit(0);
-}
-
-
-sub parse {
-    my ($text) = @_;
-    my ($head, $body) = split /\r\n\r\n/, $$text, 2;
-    return undef unless defined $body;
-    my ($length) = $head =~ /^content-length:\s*(\d+)/mi;
-    return undef if length $body < ($length // 0);
-    my ($method, $path) = split ' ', $head;
-    my ($key) = $head =~ /^idempotency-key:\s*(\S+)/mi;
-    my ($token) = $head =~ /^authorization: Bearer (\S+)/mi;
-    $$text = '';
-    my $in = eval { $json->decode($body) } // {};
-    return { method => $method, path => $path, key => $key, in => $in,
-        token => $token // '',
-        at => Time::HiRes::time() };
-}
-
-
-sub send_answer {
-    my ($client, $status, $body, $headers) = @_;
-    my %headers = ('Content-Type' => 'application/json',
-        'Content-Length' => length $body, %{ $headers // {} });
-    my $text = "HTTP/1.1 $status Answer\r\n" . join('', map {
-        "$_: $headers{$_}\r\n" } sort keys %headers) . "\r\n$body";
-    while (length $text) {
-        my $sent = syswrite($client, $text) // return;
-        substr $text, 0, $sent, '';
-    }
-}
-
-
-# Bytes and no more; dripping is a process of its own.
-sub send_raw {
-    my ($client, $rule) = @_;
-    my ($text, $step) = ($rule->{raw} // $rule->{drip}, 65536);
-    if (defined $rule->{drip}) {
-        return if fork // die "fork: $!\n";
-        $step = 1;
-    }
-    while (length $text) {
-        my $sent = syswrite($client, substr $text, 0, $step) // last;
-        substr $text, 0, $sent, '';
-        sleep 1 if $step == 1;
-    }
-    POSIX::_exit(0) if $step == 1;
-}
-
-
-# [status, body, headers], undef = no answer at all, 0 = hang up, a rule
-# whose bytes are the answer
-sub answer {
+sub respond {
     my ($self, $request) = @_;
-    if ($request->{path} =~ m{^/_control/(\w+)$}) {
-        return [ 200, $json->encode(steer($self, $1, $request->{in})) ];
-    }
+    $request->{in} = $request->{json} // {};
+    $request->{key} = $request->{headers}{'idempotency-key'};
+    ($request->{token}) = ($request->{headers}{authorization} // '')
+        =~ /^Bearer (\S+)/;
     my $rule = find_rule($self, $request);
     my ($refused, $headers) = refuse($self, $request);
     $rule = { status => $refused } if $refused;
@@ -262,8 +133,8 @@ sub answer {
 # 401 or 429, undef = let in; and the headers that tell the limit.
 sub refuse {
     my ($self, $request) = @_;
-    return 401 if defined $self->{token} && $request->{token}
-        ne $self->{token};
+    return 401 if defined $self->{token} && ($request->{token}
+        // '') ne $self->{token};
     my $window = $self->{window} or return;
     @{$window}{qw(until used)} = ($request->{at} + $window->{seconds}, 0)
         if $request->{at} >= ($window->{until} // 0);

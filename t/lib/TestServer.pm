@@ -1,0 +1,158 @@
+package TestServer;
+
+# An HTTP server for a test, in a process of its own, which the test steers
+# over the server's port, below /_control.  A subclass has
+#
+#   respond(request)      [status, body, headers]; undef = no answer ever,
+#                         0 = hang up, a hash { raw => bytes } or { drip =>
+#                         bytes, one a second } instead of an answer
+#   steer(what, in)       what a control() answers: a hash or an array
+#
+# A request is { method, path, headers => { lower case }, body, json (undef if
+# it is none), at (seconds) }.
+use strict;
+use warnings;
+use HTTP::Tiny;
+use IO::Select;
+use IO::Socket::INET;
+use JSON::PP;
+use POSIX ();
+use Time::HiRes ();
+
+my $json = JSON::PP->new->canonical->utf8;
+
+# launch(members of the object): both processes begin with them
+sub launch {
+    my ($class, %self) = @_;
+    my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 512,
+        ReuseAddr => 1) or die "listen: $!\n";
+    my $self = bless { port => $listen->sockport, owner => $$,
+        http => HTTP::Tiny->new(timeout => 30), %self }, $class;
+    $self->{pid} = fork // die "fork: $!\n";
+    if ($self->{pid} == 0) {
+        eval { $self->serve($listen); 1 } or print STDERR "$class: $@";
+        POSIX::_exit(1);
+    }
+    return $self;
+}
+
+
+sub url { return "http://127.0.0.1:$_[0]{port}" }
+
+sub control {
+    my ($self, $what, $body) = @_;
+    my $answer = $self->{http}->post(
+        "http://127.0.0.1:$self->{port}/_control/$what",
+        { content => $json->encode($body // {}) });
+    die ref $self, ": $answer->{status} $answer->{content}\n"
+        unless $answer->{success};
+    return $json->decode($answer->{content});
+}
+
+
+sub stop {
+    my ($self) = @_;
+    return unless $self->{pid} && $self->{owner} == $$;
+    kill 'KILL', $self->{pid};
+    waitpid delete $self->{pid}, 0;
+}
+
+
+sub DESTROY {
+    my ($self) = @_;
+    local $?;
+    $self->stop;
+}
+
+# ---- the server's process ----------------------------------------------------
+
+sub serve {
+    my ($self, $listen) = @_;
+    my $parent = getppid;
+    my $select = IO::Select->new($listen);
+    my %text;
+    $SIG{PIPE} = 'IGNORE';
+    while (getppid == $parent) {
+        for my $client ($select->can_read(1)) {
+            if ($client == $listen) {
+                $select->add($listen->accept // next);
+                next;
+            }
+            my $stays = sysread $client, $text{$client}, 65536,
+                length($text{$client} // '');
+            if ($stays) {
+                my $request = parse(\$text{$client}) // next;
+                $stays = $self->reply($client, $request);
+            }
+            if (!$stays) {
+                $select->remove($client);
+                delete $text{$client};
+                close $client;
+            }
+        }
+    }
+    POSIX::_exit(0);
+}
+
+
+# Takes a whole request off the text; undef when more has to come.
+sub parse {
+    my ($text) = @_;
+    my ($head, $body) = split /\r\n\r\n/, $$text, 2;
+    return undef unless defined $body;
+    my ($length) = $head =~ /^content-length:\s*(\d+)/mi;
+    return undef if length $body < ($length // 0);
+    my ($method, $path) = split ' ', $head;
+    my %headers = map { /^([^:]+):\s*(.*?)\s*$/ ? (lc $1, $2) : () }
+        split /\r\n/, $head;
+    $$text = '';
+    return { method => $method, path => $path, headers => \%headers,
+        body => $body, json => scalar(eval { $json->decode($body) }),
+        at => Time::HiRes::time() };
+}
+
+
+# Whether the connection stays.
+sub reply {
+    my ($self, $client, $request) = @_;
+    my $answer = $request->{path} =~ m{^/_control/(\w+)$}
+        ? [ 200, $json->encode($self->steer($1, $request->{json})) ]
+        : $self->respond($request);
+    return 1 if !defined $answer;
+    send_raw($client, $answer) if ref $answer eq 'HASH';
+    return 0 if ref $answer ne 'ARRAY';
+    send_answer($client, @$answer);
+    return 1;
+}
+
+
+sub send_answer {
+    my ($client, $status, $body, $headers) = @_;
+    my %headers = ('Content-Type' => 'application/json',
+        'Content-Length' => length $body, %{ $headers // {} });
+    my $text = "HTTP/1.1 $status Answer\r\n" . join('', map {
+        "$_: $headers{$_}\r\n" } sort keys %headers) . "\r\n$body";
+    while (length $text) {
+        my $sent = syswrite($client, $text) // return;
+        substr $text, 0, $sent, '';
+    }
+}
+
+
+# Bytes and no more; dripping is a process of its own.
+sub send_raw {
+    my ($client, $answer) = @_;
+    my ($text, $step) = ($answer->{raw} // $answer->{drip}, 65536);
+    if (defined $answer->{drip}) {
+        return if fork // die "fork: $!\n";
+        $step = 1;
+    }
+    while (length $text) {
+        my $sent = syswrite($client, substr $text, 0, $step) // last;
+        substr $text, 0, $sent, '';
+        sleep 1 if $step == 1;
+    }
+    POSIX::_exit(0) if $step == 1;
+}
+
+1;
