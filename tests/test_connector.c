@@ -9,8 +9,7 @@
 #include <cmocka.h>
 #include <curl/curl.h>
 
-#include "connector.h"
-#include "mock_app.h"
+#include "connector_harness.h"
 #include "scim_json.h"
 
 #define WATCHDOG_MS 20000
@@ -35,13 +34,8 @@ static const char definition[] =
     "\"accessRole\":\"/role\",\"state\":\"/state\"}}}}";
 
 typedef struct {
-    loop_t             *loop;
-    loop_timer_t       *watchdog;
-    mock_app_t         *app;
-    connectors_t       *connectors;
-    scim_app_t          definition;
+    connector_harness_t base;
     json_t             *changes; /* of the definition's connector */
-    connector_task_t    task;
     unsigned            repeat; /* run the task so many times more */
     outcome_kind_t      expected; /* each time, or the last time only */
     bool                last_only;
@@ -52,40 +46,15 @@ typedef struct {
 } fixture_t;
 
 
-static void
-on_watchdog(loop_t *loop, void *data)
-{
-    (void) data;
-    loop_stop(loop, 1);
-}
-
-
 static int
 setup(void **state)
 {
-    fixture_t        *f = calloc(1, sizeof(*f));
-    connectors_conf_t conf = {
-        .policy = { .allow_loopback = true, .secret_env = "*",
-            .secret_files = "*" },
-        .calls_max = 4
-    };
+    fixture_t *f = calloc(1, sizeof(*f));
 
     assert_non_null(f);
-    curl_global_init(CURL_GLOBAL_ALL);
+    connector_harness_start(&f->base, true);
     setenv("CONNECTOR_TEST_TOKEN", "s3cr3t-token", 1);
-    f->loop = loop_new();
-    assert_non_null(f->loop);
-    f->watchdog = loop_timer_new(f->loop, on_watchdog, NULL);
-    f->app = mock_app_new(f->loop);
-    f->connectors = connectors_new(f->loop, &conf);
-    assert_non_null(f->connectors);
     f->changes = json_object();
-    f->task = (connector_task_t) {
-        .key = "task-1", .kind = TASK_INVITE, .attempt = 1,
-        .workspace = "acme", .member_id = "", .join_url = "",
-        .user = { "u-1", "Ana@Example.com", "ana", "Ana", "Ana", "Lima" },
-        .grant = { "collaborator", "member" }
-    };
     *state = f;
     return 0;
 }
@@ -96,16 +65,9 @@ teardown(void **state)
 {
     fixture_t *f = *state;
 
-    connectors_free(f->connectors);
-    mock_app_free(f->app);
-    loop_timer_free(f->watchdog);
-    loop_free(f->loop);
-    if (f->definition.json) {
-        scim_app_free(&f->definition);
-    }
+    connector_harness_stop(&f->base);
     json_decref(f->changes);
     free(f);
-    curl_global_cleanup();
     return 0;
 }
 
@@ -140,10 +102,10 @@ on_done(void *data, const connector_outcome_t *outcome)
     }
     if (f->repeat > 0) {
         f->repeat--;
-        assert_true(connector_run(f->connectors, &f->task, on_done, f));
+        connector_harness_begin(&f->base, on_done, f);
         return;
     }
-    loop_stop(f->loop, 0);
+    loop_stop(f->base.loop, 0);
 }
 
 
@@ -157,7 +119,7 @@ read_definition(fixture_t *f)
     scim_app_policy_t policy = { .allow_loopback = true, .secret_env = "*",
         .secret_files = "*", .allow_private = true };
 
-    len = snprintf(text, sizeof(text), definition, mock_app_port(f->app));
+    len = snprintf(text, sizeof(text), definition, mock_app_port(f->base.app));
     whole = scim_json_read(text, (size_t) len, &scim_json_request_limits,
         &error);
     assert_non_null(whole);
@@ -176,11 +138,11 @@ read_definition(fixture_t *f)
     {
         char *stored = json_dumps(canonical, 0);
 
-        assert_true(scim_app_read(stored, strlen(stored), &f->definition));
+        assert_true(scim_app_read(stored, strlen(stored), &f->base.definition));
         free(stored);
     }
     json_decref(canonical);
-    f->task.app = &f->definition;
+    f->base.task.app = &f->base.definition;
 }
 
 
@@ -192,15 +154,14 @@ run(fixture_t *f, outcome_kind_t kind)
 
     f->expected = kind;
     read_definition(f);
-    assert_true(connector_run(f->connectors, &f->task, on_done, f));
+    connector_harness_begin(&f->base, on_done, f);
     assert_int_equal(f->done, 0);
-    loop_timer_arm(f->watchdog, WATCHDOG_MS);
-    if (loop_run(f->loop) != 0) {
+    if (connector_harness_run(&f->base, WATCHDOG_MS) != 0) {
         fail_msg("the task did not end");
     }
     assert_int_equal(f->done, count);
-    assert_int_equal(connectors_running(f->connectors), 0);
-    assert_int_equal(mock_app_left(f->app), 0);
+    assert_int_equal(connectors_running(f->base.connectors), 0);
+    assert_int_equal(mock_app_left(f->base.app), 0);
 }
 
 
@@ -209,15 +170,16 @@ an_invite_is_sent_as_defined_and_its_id_learned(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->app, 201, "", "{\"id\":\"m-7\"}");
+    mock_app_answer(f->base.app, 201, "", "{\"id\":\"m-7\"}");
     run(f, OUTCOME_DONE);
     assert_string_equal(f->member_id, "m-7");
     assert_int_equal(f->outcome.status, 201);
-    assert_true(mock_app_is(f->app, 0, "POST /v1/members HTTP/1.1\r\n"));
-    assert_true(mock_app_has(f->app, 0, "Idempotency-Key: task-1"));
-    assert_true(mock_app_has(f->app, 0, "Authorization: Bearer s3cr3t-token"));
-    assert_true(mock_app_has(f->app, 0, "Content-Type: application/json"));
-    assert_string_equal(mock_app_request(f->app, 0)->body,
+    assert_true(mock_app_is(f->base.app, 0, "POST /v1/members HTTP/1.1\r\n"));
+    assert_true(mock_app_has(f->base.app, 0, "Idempotency-Key: task-1"));
+    assert_true(mock_app_has(f->base.app, 0,
+        "Authorization: Bearer s3cr3t-token"));
+    assert_true(mock_app_has(f->base.app, 0, "Content-Type: application/json"));
+    assert_string_equal(mock_app_request(f->base.app, 0)->body,
         "{\"email\":\"Ana@Example.com\",\"role\":\"member\"}");
 }
 
@@ -227,7 +189,7 @@ a_numeric_id_is_learned_as_text(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->app, 200, "", "{\"id\":42}");
+    mock_app_answer(f->base.app, 200, "", "{\"id\":42}");
     run(f, OUTCOME_DONE);
     assert_string_equal(f->member_id, "42");
 }
@@ -244,7 +206,7 @@ an_answer_without_its_id_leaves_the_outcome_unknown(void **state)
     f->repeat = sizeof(bodies) / sizeof(bodies[0]) - 1;
     change(f, "list", NULL);
     for (size_t i = 0; i <= f->repeat; i++) {
-        mock_app_answer(f->app, 200, "", bodies[i]);
+        mock_app_answer(f->base.app, 200, "", bodies[i]);
     }
     run(f, OUTCOME_UNKNOWN);
     assert_string_equal(f->member_id, "");
@@ -256,18 +218,18 @@ a_conflict_looks_the_member_up_on_any_page(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->app, 409, "", "{\"error\":\"exists\"}");
-    mock_app_answer(f->app, 200, "", "{\"members\":[{\"id\":\"m-1\","
+    mock_app_answer(f->base.app, 409, "", "{\"error\":\"exists\"}");
+    mock_app_answer(f->base.app, 200, "", "{\"members\":[{\"id\":\"m-1\","
         "\"email\":\"bo@example.com\",\"role\":\"admin\"}],"
         "\"next\":\"p/2&x\"}");
-    mock_app_answer(f->app, 200, "", "{\"members\":[{\"id\":\"m-2\","
+    mock_app_answer(f->base.app, 200, "", "{\"members\":[{\"id\":\"m-2\","
         "\"email\":\"ana@example.COM\",\"role\":\"member\"}],\"next\":null}");
     run(f, OUTCOME_DONE);
     assert_string_equal(f->member_id, "m-2");
-    assert_true(mock_app_is(f->app, 1, "GET /v1/members?cursor= HTTP"));
-    assert_true(mock_app_is(f->app, 2,
+    assert_true(mock_app_is(f->base.app, 1, "GET /v1/members?cursor= HTTP"));
+    assert_true(mock_app_is(f->base.app, 2,
         "GET /v1/members?cursor=p%2F2%26x HTTP"));
-    assert_false(mock_app_has(f->app, 1, "Idempotency-Key: task-1"));
+    assert_false(mock_app_has(f->base.app, 1, "Idempotency-Key: task-1"));
 }
 
 
@@ -276,16 +238,16 @@ a_conflict_with_another_role_is_put_right(void **state)
 {
     fixture_t *f = *state;
 
-    f->task.grant.access_role = "admin";
-    mock_app_answer(f->app, 409, "", "");
-    mock_app_answer(f->app, 200, "", "{\"members\":[{\"id\":\"m-2\","
+    f->base.task.grant.access_role = "admin";
+    mock_app_answer(f->base.app, 409, "", "");
+    mock_app_answer(f->base.app, 200, "", "{\"members\":[{\"id\":\"m-2\","
         "\"email\":\"ana@example.com\",\"role\":\"member\"}]}");
-    mock_app_answer(f->app, 200, "", "{}");
+    mock_app_answer(f->base.app, 200, "", "{}");
     run(f, OUTCOME_DONE);
     assert_string_equal(f->member_id, "m-2");
-    assert_true(mock_app_is(f->app, 2, "PATCH /v1/members/m-2 HTTP"));
-    assert_true(mock_app_has(f->app, 2, "Idempotency-Key: task-1:role"));
-    assert_string_equal(mock_app_request(f->app, 2)->body,
+    assert_true(mock_app_is(f->base.app, 2, "PATCH /v1/members/m-2 HTTP"));
+    assert_true(mock_app_has(f->base.app, 2, "Idempotency-Key: task-1:role"));
+    assert_string_equal(mock_app_request(f->base.app, 2)->body,
         "{\"role\":\"admin\"}");
 }
 
@@ -295,10 +257,10 @@ another_role_without_a_role_verb_is_work_for_a_person(void **state)
 {
     fixture_t *f = *state;
 
-    f->task.grant.access_role = "admin";
+    f->base.task.grant.access_role = "admin";
     change(f, "role", NULL);
-    mock_app_answer(f->app, 409, "", "");
-    mock_app_answer(f->app, 200, "", "{\"members\":[{\"id\":\"m-2\","
+    mock_app_answer(f->base.app, 409, "", "");
+    mock_app_answer(f->base.app, 200, "", "{\"members\":[{\"id\":\"m-2\","
         "\"email\":\"ana@example.com\",\"role\":\"member\"}]}");
     run(f, OUTCOME_MANUAL);
 }
@@ -309,8 +271,8 @@ a_conflict_that_the_list_does_not_show_is_tried_again(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->app, 409, "", "{\"error\":\"exists\"}");
-    mock_app_answer(f->app, 200, "", "{\"members\":[]}");
+    mock_app_answer(f->base.app, 409, "", "{\"error\":\"exists\"}");
+    mock_app_answer(f->base.app, 200, "", "{\"members\":[]}");
     run(f, OUTCOME_RETRY);
     assert_int_equal(f->outcome.status, 409);
 }
@@ -322,7 +284,7 @@ a_conflict_without_a_list_counts_as_there(void **state)
     fixture_t *f = *state;
 
     change(f, "list", NULL);
-    mock_app_answer(f->app, 409, "", "");
+    mock_app_answer(f->base.app, 409, "", "");
     run(f, OUTCOME_DONE);
 }
 
@@ -332,12 +294,12 @@ an_unknown_invite_is_looked_up_before_it_is_repeated(void **state)
 {
     fixture_t *f = *state;
 
-    f->task.unknown = true;
-    mock_app_answer(f->app, 200, "", "{\"members\":[{\"id\":\"m-9\","
+    f->base.task.unknown = true;
+    mock_app_answer(f->base.app, 200, "", "{\"members\":[{\"id\":\"m-9\","
         "\"email\":\"ana@example.com\",\"role\":\"member\"}]}");
     run(f, OUTCOME_DONE);
     assert_string_equal(f->member_id, "m-9");
-    assert_int_equal(mock_app_count(f->app), 1);
+    assert_int_equal(mock_app_count(f->base.app), 1);
 }
 
 
@@ -346,12 +308,12 @@ an_unknown_invite_that_did_not_work_is_repeated(void **state)
 {
     fixture_t *f = *state;
 
-    f->task.unknown = true;
-    mock_app_answer(f->app, 200, "", "{\"members\":[],\"next\":\"\"}");
-    mock_app_answer(f->app, 201, "", "{\"id\":\"m-7\"}");
+    f->base.task.unknown = true;
+    mock_app_answer(f->base.app, 200, "", "{\"members\":[],\"next\":\"\"}");
+    mock_app_answer(f->base.app, 201, "", "{\"id\":\"m-7\"}");
     run(f, OUTCOME_DONE);
-    assert_true(mock_app_is(f->app, 1, "POST /v1/members HTTP"));
-    assert_true(mock_app_has(f->app, 1, "Idempotency-Key: task-1"));
+    assert_true(mock_app_is(f->base.app, 1, "POST /v1/members HTTP"));
+    assert_true(mock_app_has(f->base.app, 1, "Idempotency-Key: task-1"));
 }
 
 
@@ -360,12 +322,12 @@ a_list_that_fails_leaves_an_unknown_invite_unknown(void **state)
 {
     fixture_t *f = *state;
 
-    f->task.unknown = true;
-    mock_app_answer(f->app, 200, "", "{\"members\":[{\"id\":\"m-1\","
+    f->base.task.unknown = true;
+    mock_app_answer(f->base.app, 200, "", "{\"members\":[{\"id\":\"m-1\","
         "\"email\":\"bo@example.com\"}],\"next\":\"2\"}");
-    mock_app_answer(f->app, 500, "", "oops");
+    mock_app_answer(f->base.app, 500, "", "oops");
     run(f, OUTCOME_UNKNOWN);
-    assert_int_equal(mock_app_count(f->app), 2);
+    assert_int_equal(mock_app_count(f->base.app), 2);
     assert_string_equal(f->body, "oops");
 }
 
@@ -382,11 +344,11 @@ a_broken_page_never_reads_as_nobody(void **state)
         "{\"members\":[],\"next\":[\"2\"]}", "{\"members\":[],\"next\":true}"
     };
 
-    f->task.kind = TASK_REMOVE;
-    f->task.accepted = true;
+    f->base.task.kind = TASK_REMOVE;
+    f->base.task.accepted = true;
     f->repeat = sizeof(pages) / sizeof(pages[0]) - 1;
     for (size_t i = 0; i <= f->repeat; i++) {
-        mock_app_answer(f->app, 200, "", pages[i]);
+        mock_app_answer(f->base.app, 200, "", pages[i]);
     }
     run(f, OUTCOME_RETRY);
 }
@@ -398,15 +360,15 @@ cursors_in_a_circle_fail_the_list(void **state)
     fixture_t *f = *state;
     char       page[128];
 
-    f->task.kind = TASK_REMOVE;
-    f->task.accepted = true;
+    f->base.task.kind = TASK_REMOVE;
+    f->base.task.accepted = true;
     /* 1 2 3 4 2 3 4 2 ...: found while it goes round, whatever its length */
     for (int i = 1; i <= 8; i++) {
         int next = i < 4 ? i + 1 : (i - 1) % 3 + 2;
 
         snprintf(page, sizeof(page), "{\"members\":[{\"id\":\"m-%d\","
             "\"email\":\"bo@example.com\"}],\"next\":\"%d\"}", i, next);
-        mock_app_answer(f->app, 200, "", page);
+        mock_app_answer(f->base.app, 200, "", page);
         if (i == 7) {
             break;
         }
@@ -421,22 +383,24 @@ pages_by_number_end_at_their_total(void **state)
 {
     fixture_t *f = *state;
 
-    f->task.kind = TASK_REMOVE;
-    f->task.accepted = true;
+    f->base.task.kind = TASK_REMOVE;
+    f->base.task.accepted = true;
     change(f, "list", "{\"method\":\"GET\",\"path\":\"/Users?startIndex="
         "${page.start}&count=2\",\"items\":\"/Resources\","
         "\"total\":\"/totalResults\",\"map\":{\"id\":\"/id\","
         "\"email\":\"/emails/0/value\"}}");
-    mock_app_answer(f->app, 200, "", "{\"totalResults\":3,\"Resources\":["
+    mock_app_answer(f->base.app, 200, "", "{\"totalResults\":3,\"Resources\":["
         "{\"id\":\"1\",\"emails\":[{\"value\":\"a@example.com\"}]},"
         "{\"id\":\"2\",\"emails\":[{\"value\":\"b@example.com\"}]}]}");
-    mock_app_answer(f->app, 200, "", "{\"totalResults\":3,\"Resources\":["
+    mock_app_answer(f->base.app, 200, "", "{\"totalResults\":3,\"Resources\":["
         "{\"id\":\"3\",\"emails\":[{\"value\":\"ana@example.com\"}]}]}");
-    mock_app_answer(f->app, 204, "", "");
+    mock_app_answer(f->base.app, 204, "", "");
     run(f, OUTCOME_DONE);
-    assert_true(mock_app_is(f->app, 0, "GET /v1/Users?startIndex=1&count=2 "));
-    assert_true(mock_app_is(f->app, 1, "GET /v1/Users?startIndex=3&count=2 "));
-    assert_true(mock_app_is(f->app, 2, "DELETE /v1/members/3 "));
+    assert_true(mock_app_is(f->base.app, 0,
+        "GET /v1/Users?startIndex=1&count=2 "));
+    assert_true(mock_app_is(f->base.app, 1,
+        "GET /v1/Users?startIndex=3&count=2 "));
+    assert_true(mock_app_is(f->base.app, 2, "DELETE /v1/members/3 "));
 }
 
 
@@ -447,13 +411,13 @@ an_app_that_ignores_the_page_number_is_found_out(void **state)
     const char *page = "{\"members\":[{\"id\":\"1\","
         "\"email\":\"a@example.com\"}]}";
 
-    f->task.kind = TASK_REMOVE;
-    f->task.accepted = true;
+    f->base.task.kind = TASK_REMOVE;
+    f->base.task.accepted = true;
     change(f, "list", "{\"method\":\"GET\",\"path\":\"/m?page="
         "${page.number}\",\"items\":\"/members\",\"map\":{\"id\":\"/id\","
         "\"email\":\"/email\"}}");
-    mock_app_answer(f->app, 200, "", page);
-    mock_app_answer(f->app, 200, "", page);
+    mock_app_answer(f->base.app, 200, "", page);
+    mock_app_answer(f->base.app, 200, "", page);
     run(f, OUTCOME_RETRY);
 }
 
@@ -463,11 +427,12 @@ a_link_to_a_next_page_that_is_not_followed_fails_the_list(void **state)
 {
     fixture_t *f = *state;
 
-    f->task.kind = TASK_REMOVE;
-    f->task.accepted = true;
+    f->base.task.kind = TASK_REMOVE;
+    f->base.task.accepted = true;
     change(f, "list", "{\"method\":\"GET\",\"path\":\"/m\","
         "\"items\":\"\",\"map\":{\"id\":\"/id\",\"email\":\"/email\"}}");
-    mock_app_answer(f->app, 200, "Link: <https://a/?page=2>; rel=\"next\", "
+    mock_app_answer(f->base.app, 200,
+        "Link: <https://a/?page=2>; rel=\"next\", "
         "<https://a/?page=9>; rel=\"last\"\r\n", "[]");
     run(f, OUTCOME_RETRY);
 }
@@ -482,20 +447,20 @@ links_to_next_pages_are_followed(void **state)
     char       link[256];
     fixture_t *f = *state;
 
-    f->task.kind = TASK_REMOVE;
-    f->task.accepted = true;
+    f->base.task.kind = TASK_REMOVE;
+    f->base.task.accepted = true;
     change(f, "list", BY_LINK);
     snprintf(link, sizeof(link), "Link: <http://127.0.0.1:%u/v1/m?page=1>; "
         "rel=\"first\", <http://127.0.0.1:%u/v1/m?page=2>; rel=\"next\"\r\n",
-        mock_app_port(f->app), mock_app_port(f->app));
-    mock_app_answer(f->app, 200, link,
+        mock_app_port(f->base.app), mock_app_port(f->base.app));
+    mock_app_answer(f->base.app, 200, link,
         "[{\"id\":\"1\",\"email\":\"x@example.com\"}]");
-    mock_app_answer(f->app, 200, "Link: </v1/m?page=1>; rel=\"prev\"\r\n",
+    mock_app_answer(f->base.app, 200, "Link: </v1/m?page=1>; rel=\"prev\"\r\n",
         "[{\"id\":\"2\",\"email\":\"ana@example.com\"}]");
-    mock_app_answer(f->app, 204, "", "");
+    mock_app_answer(f->base.app, 204, "", "");
     run(f, OUTCOME_DONE);
-    assert_true(mock_app_is(f->app, 1, "GET /v1/m?page=2 HTTP"));
-    assert_true(mock_app_is(f->app, 2, "DELETE /v1/members/2 HTTP"));
+    assert_true(mock_app_is(f->base.app, 1, "GET /v1/m?page=2 HTTP"));
+    assert_true(mock_app_is(f->base.app, 2, "DELETE /v1/members/2 HTTP"));
 }
 
 
@@ -509,15 +474,15 @@ a_link_to_another_host_is_not_followed(void **state)
         "Link: <https://example.com/m>; rel=next\r\n"
     };
 
-    f->task.kind = TASK_REMOVE;
-    f->task.accepted = true;
+    f->base.task.kind = TASK_REMOVE;
+    f->base.task.accepted = true;
     f->repeat = 2;
     change(f, "list", BY_LINK);
     for (int i = 0; i < 3; i++) {
-        mock_app_answer(f->app, 200, links[i], "[]");
+        mock_app_answer(f->base.app, 200, links[i], "[]");
     }
     run(f, OUTCOME_RETRY);
-    assert_int_equal(mock_app_count(f->app), 3);
+    assert_int_equal(mock_app_count(f->base.app), 3);
 }
 
 
@@ -527,13 +492,13 @@ links_that_go_in_a_circle_fail_the_list(void **state)
     fixture_t  *f = *state;
     const char *link = "Link: </v1/m?page=2>; rel=\"next\"\r\n";
 
-    f->task.kind = TASK_REMOVE;
-    f->task.accepted = true;
+    f->base.task.kind = TASK_REMOVE;
+    f->base.task.accepted = true;
     change(f, "list", BY_LINK);
-    mock_app_answer(f->app, 200, link, "[]");
-    mock_app_answer(f->app, 200, link, "[]");
+    mock_app_answer(f->base.app, 200, link, "[]");
+    mock_app_answer(f->base.app, 200, link, "[]");
     run(f, OUTCOME_RETRY);
-    assert_int_equal(mock_app_count(f->app), 2);
+    assert_int_equal(mock_app_count(f->base.app), 2);
 }
 
 
@@ -542,20 +507,20 @@ a_person_is_found_without_the_whole_list(void **state)
 {
     fixture_t *f = *state;
 
-    f->task.kind = TASK_REMOVE;
-    f->task.accepted = true;
+    f->base.task.kind = TASK_REMOVE;
+    f->base.task.accepted = true;
     change(f, "find", "{\"method\":\"GET\",\"path\":\"/search?q="
         "${user.email}\",\"items\":\"/found\",\"map\":{\"id\":\"/id\","
         "\"email\":\"/email\"}}");
-    mock_app_answer(f->app, 200, "", "{\"found\":[{\"id\":\"8\",\"email\":"
+    mock_app_answer(f->base.app, 200, "", "{\"found\":[{\"id\":\"8\",\"email\":"
         "\"ana@example.com.evil.org\"},{\"id\":\"9\",\"email\":"
         "\"ana@example.com\"}]}");
-    mock_app_answer(f->app, 204, "", "");
-    mock_app_answer(f->app, 200, "", "{\"found\":[]}");
+    mock_app_answer(f->base.app, 204, "", "");
+    mock_app_answer(f->base.app, 200, "", "{\"found\":[]}");
     run(f, OUTCOME_DONE);
-    assert_true(mock_app_is(f->app, 0,
+    assert_true(mock_app_is(f->base.app, 0,
         "GET /v1/search?q=Ana%40Example.com HTTP"));
-    assert_true(mock_app_is(f->app, 1, "DELETE /v1/members/9 HTTP"));
+    assert_true(mock_app_is(f->base.app, 1, "DELETE /v1/members/9 HTTP"));
 }
 
 
@@ -564,18 +529,18 @@ pages_by_offset_begin_where_the_last_one_ended(void **state)
 {
     fixture_t *f = *state;
 
-    f->task.kind = TASK_REMOVE;
-    f->task.accepted = true;
+    f->base.task.kind = TASK_REMOVE;
+    f->base.task.accepted = true;
     change(f, "list", "{\"method\":\"GET\",\"path\":\"/m?skip="
         "${page.offset}\",\"items\":\"\",\"map\":{\"id\":\"/id\","
         "\"email\":\"/email\"}}");
-    mock_app_answer(f->app, 200, "",
+    mock_app_answer(f->base.app, 200, "",
         "[{\"id\":\"1\",\"email\":\"x@example.com\"},"
         "{\"id\":\"2\",\"email\":\"y@example.com\"}]");
-    mock_app_answer(f->app, 200, "", "[]");
+    mock_app_answer(f->base.app, 200, "", "[]");
     run(f, OUTCOME_DONE);
-    assert_true(mock_app_is(f->app, 0, "GET /v1/m?skip=0 HTTP"));
-    assert_true(mock_app_is(f->app, 1, "GET /v1/m?skip=2 HTTP"));
+    assert_true(mock_app_is(f->base.app, 0, "GET /v1/m?skip=0 HTTP"));
+    assert_true(mock_app_is(f->base.app, 1, "GET /v1/m?skip=2 HTTP"));
 }
 
 
@@ -585,16 +550,18 @@ a_removal_is_done_when_the_app_says_so_or_has_no_such_member(void **state)
     fixture_t *f = *state;
     int        statuses[] = { 200, 204, 404, 410 };
 
-    f->task.kind = TASK_REMOVE;
-    f->task.accepted = true;
-    f->task.member_id = "m/7?";
+    f->base.task.kind = TASK_REMOVE;
+    f->base.task.accepted = true;
+    f->base.task.member_id = "m/7?";
     f->repeat = 3;
     for (int i = 0; i < 4; i++) {
-        mock_app_answer(f->app, statuses[i], "", "");
+        mock_app_answer(f->base.app, statuses[i], "", "");
     }
     run(f, OUTCOME_DONE);
-    assert_true(mock_app_is(f->app, 0, "DELETE /v1/members/m%2F7%3F HTTP"));
-    assert_false(mock_app_has(f->app, 0, "Content-Type: application/json"));
+    assert_true(mock_app_is(f->base.app, 0,
+        "DELETE /v1/members/m%2F7%3F HTTP"));
+    assert_false(mock_app_has(f->base.app, 0,
+        "Content-Type: application/json"));
 }
 
 
@@ -603,11 +570,11 @@ an_invite_that_was_not_accepted_is_cancelled(void **state)
 {
     fixture_t *f = *state;
 
-    f->task.kind = TASK_REMOVE;
-    f->task.member_id = "m-7";
-    mock_app_answer(f->app, 204, "", "");
+    f->base.task.kind = TASK_REMOVE;
+    f->base.task.member_id = "m-7";
+    mock_app_answer(f->base.app, 204, "", "");
     run(f, OUTCOME_DONE);
-    assert_true(mock_app_is(f->app, 0, "DELETE /v1/invites/m-7 HTTP"));
+    assert_true(mock_app_is(f->base.app, 0, "DELETE /v1/invites/m-7 HTTP"));
 }
 
 
@@ -616,13 +583,13 @@ an_invite_that_is_gone_may_have_been_accepted(void **state)
 {
     fixture_t *f = *state;
 
-    f->task.kind = TASK_REMOVE;
-    f->task.member_id = "m-7";
-    mock_app_answer(f->app, 404, "", "");
-    mock_app_answer(f->app, 204, "", "");
+    f->base.task.kind = TASK_REMOVE;
+    f->base.task.member_id = "m-7";
+    mock_app_answer(f->base.app, 404, "", "");
+    mock_app_answer(f->base.app, 204, "", "");
     run(f, OUTCOME_DONE);
-    assert_true(mock_app_is(f->app, 1, "DELETE /v1/members/m-7 HTTP"));
-    assert_true(mock_app_has(f->app, 1, "Idempotency-Key: task-1:remove"));
+    assert_true(mock_app_is(f->base.app, 1, "DELETE /v1/members/m-7 HTTP"));
+    assert_true(mock_app_has(f->base.app, 1, "Idempotency-Key: task-1:remove"));
 }
 
 
@@ -631,12 +598,12 @@ a_removal_without_cancel_uses_remove(void **state)
 {
     fixture_t *f = *state;
 
-    f->task.kind = TASK_REMOVE;
-    f->task.member_id = "m-7";
+    f->base.task.kind = TASK_REMOVE;
+    f->base.task.member_id = "m-7";
     change(f, "cancel", NULL);
-    mock_app_answer(f->app, 204, "", "");
+    mock_app_answer(f->base.app, 204, "", "");
     run(f, OUTCOME_DONE);
-    assert_true(mock_app_is(f->app, 0, "DELETE /v1/members/m-7 HTTP"));
+    assert_true(mock_app_is(f->base.app, 0, "DELETE /v1/members/m-7 HTTP"));
 }
 
 
@@ -645,13 +612,13 @@ a_removal_without_an_id_looks_the_person_up(void **state)
 {
     fixture_t *f = *state;
 
-    f->task.kind = TASK_REMOVE;
-    f->task.accepted = true;
-    mock_app_answer(f->app, 200, "", "{\"members\":[{\"id\":\"m-2\","
+    f->base.task.kind = TASK_REMOVE;
+    f->base.task.accepted = true;
+    mock_app_answer(f->base.app, 200, "", "{\"members\":[{\"id\":\"m-2\","
         "\"email\":\"ANA@example.com\"}]}");
-    mock_app_answer(f->app, 204, "", "");
+    mock_app_answer(f->base.app, 204, "", "");
     run(f, OUTCOME_DONE);
-    assert_true(mock_app_is(f->app, 1, "DELETE /v1/members/m-2 HTTP"));
+    assert_true(mock_app_is(f->base.app, 1, "DELETE /v1/members/m-2 HTTP"));
 }
 
 
@@ -660,12 +627,12 @@ a_person_in_no_page_of_a_whole_list_is_removed_already(void **state)
 {
     fixture_t *f = *state;
 
-    f->task.kind = TASK_REMOVE;
-    f->task.accepted = true;
-    mock_app_answer(f->app, 200, "", "{\"members\":[{\"id\":\"m-2\","
+    f->base.task.kind = TASK_REMOVE;
+    f->base.task.accepted = true;
+    mock_app_answer(f->base.app, 200, "", "{\"members\":[{\"id\":\"m-2\","
         "\"email\":\"bo@example.com\"}]}");
     run(f, OUTCOME_DONE);
-    assert_int_equal(mock_app_count(f->app), 1);
+    assert_int_equal(mock_app_count(f->base.app), 1);
 }
 
 
@@ -674,9 +641,9 @@ a_list_that_hides_addresses_proves_no_removal(void **state)
 {
     fixture_t *f = *state;
 
-    f->task.kind = TASK_REMOVE;
-    f->task.accepted = true;
-    mock_app_answer(f->app, 200, "", "{\"members\":[{\"id\":\"m-2\","
+    f->base.task.kind = TASK_REMOVE;
+    f->base.task.accepted = true;
+    mock_app_answer(f->base.app, 200, "", "{\"members\":[{\"id\":\"m-2\","
         "\"email\":null},{\"id\":\"m-3\"}]}");
     run(f, OUTCOME_RETRY);
 }
@@ -687,15 +654,15 @@ a_member_that_is_switched_off_has_no_access(void **state)
 {
     fixture_t *f = *state;
 
-    f->task.kind = TASK_REMOVE;
-    f->task.accepted = true;
+    f->base.task.kind = TASK_REMOVE;
+    f->base.task.accepted = true;
     change(f, "list", "{\"method\":\"GET\",\"path\":\"/m\","
         "\"items\":\"\",\"map\":{\"id\":\"/id\",\"email\":\"/email\","
         "\"active\":\"/active\"}}");
-    mock_app_answer(f->app, 200, "", "[{\"id\":\"m-2\","
+    mock_app_answer(f->base.app, 200, "", "[{\"id\":\"m-2\","
         "\"email\":\"ana@example.com\",\"active\":false}]");
     run(f, OUTCOME_DONE);
-    assert_int_equal(mock_app_count(f->app), 1);
+    assert_int_equal(mock_app_count(f->base.app), 1);
 }
 
 
@@ -704,13 +671,13 @@ an_ambiguous_address_removes_nobody(void **state)
 {
     fixture_t *f = *state;
 
-    f->task.kind = TASK_REMOVE;
-    f->task.accepted = true;
-    mock_app_answer(f->app, 200, "", "{\"members\":[{\"id\":\"m-2\","
+    f->base.task.kind = TASK_REMOVE;
+    f->base.task.accepted = true;
+    mock_app_answer(f->base.app, 200, "", "{\"members\":[{\"id\":\"m-2\","
         "\"email\":\"ana@example.com\"},{\"id\":\"m-3\","
         "\"email\":\"Ana@example.com\"}]}");
     run(f, OUTCOME_MANUAL);
-    assert_int_equal(mock_app_count(f->app), 1);
+    assert_int_equal(mock_app_count(f->base.app), 1);
 }
 
 
@@ -722,10 +689,10 @@ an_id_that_is_too_long_is_not_cut_short(void **state)
 
     memset(id, 'x', sizeof(id) - 1);
     id[sizeof(id) - 1] = '\0';
-    f->task.kind = TASK_REMOVE;
-    f->task.member_id = id;
+    f->base.task.kind = TASK_REMOVE;
+    f->base.task.member_id = id;
     run(f, OUTCOME_DEAD);
-    assert_int_equal(mock_app_count(f->app), 0);
+    assert_int_equal(mock_app_count(f->base.app), 0);
 }
 
 
@@ -735,9 +702,9 @@ missing_verbs_are_work_for_a_person(void **state)
     fixture_t *f = *state;
 
     change(f, "role", NULL);
-    f->task.kind = TASK_ROLE;
+    f->base.task.kind = TASK_ROLE;
     run(f, OUTCOME_MANUAL);
-    assert_int_equal(mock_app_count(f->app), 0);
+    assert_int_equal(mock_app_count(f->base.app), 0);
 }
 
 
@@ -747,10 +714,10 @@ an_id_that_nothing_can_find_is_work_for_a_person(void **state)
     fixture_t *f = *state;
 
     change(f, "list", NULL);
-    f->task.kind = TASK_REMOVE;
-    f->task.accepted = true;
+    f->base.task.kind = TASK_REMOVE;
+    f->base.task.accepted = true;
     run(f, OUTCOME_MANUAL);
-    assert_int_equal(mock_app_count(f->app), 0);
+    assert_int_equal(mock_app_count(f->base.app), 0);
 }
 
 
@@ -762,13 +729,12 @@ manual_apps_are_work_for_a_person(void **state)
 
     f->expected = OUTCOME_MANUAL;
     read_definition(f);
-    json_decref(f->definition.connector);
-    f->definition.connector = connector;
-    assert_true(connector_run(f->connectors, &f->task, on_done, f));
+    json_decref(f->base.definition.connector);
+    f->base.definition.connector = connector;
+    connector_harness_begin(&f->base, on_done, f);
     assert_int_equal(f->done, 0);
-    assert_int_equal(connectors_running(f->connectors), 1);
-    loop_timer_arm(f->watchdog, WATCHDOG_MS);
-    assert_int_equal(loop_run(f->loop), 0);
+    assert_int_equal(connectors_running(f->base.connectors), 1);
+    assert_int_equal(connector_harness_run(&f->base, WATCHDOG_MS), 0);
     assert_int_equal(f->done, 1);
 }
 
@@ -778,12 +744,12 @@ a_role_change_is_sent_to_the_member(void **state)
 {
     fixture_t *f = *state;
 
-    f->task.kind = TASK_ROLE;
-    f->task.member_id = "m-7";
-    f->task.grant.access_role = "admin";
-    mock_app_answer(f->app, 200, "", "");
+    f->base.task.kind = TASK_ROLE;
+    f->base.task.member_id = "m-7";
+    f->base.task.grant.access_role = "admin";
+    mock_app_answer(f->base.app, 200, "", "");
     run(f, OUTCOME_DONE);
-    assert_true(mock_app_is(f->app, 0, "PATCH /v1/members/m-7 HTTP"));
+    assert_true(mock_app_is(f->base.app, 0, "PATCH /v1/members/m-7 HTTP"));
     assert_string_equal(f->member_id, "");
 }
 
@@ -796,7 +762,7 @@ other_refusals_are_dead_letters_with_the_answer_kept(void **state)
 
     f->repeat = 3;
     for (int i = 0; i < 4; i++) {
-        mock_app_answer(f->app, statuses[i], "",
+        mock_app_answer(f->base.app, statuses[i], "",
             "{\"error\":\"no seat\"}");
     }
     run(f, OUTCOME_DEAD);
@@ -810,7 +776,7 @@ a_refused_credential_is_named_and_never_kept(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->app, 401, "",
+    mock_app_answer(f->base.app, 401, "",
         "bad token s3cr3t-token, s3cr3t-token!");
     run(f, OUTCOME_RETRY); /* one that is right may come */
     assert_int_equal(f->outcome.health, HEALTH_FAILED);
@@ -829,7 +795,7 @@ a_kept_answer_is_cut_at_a_character_and_valid_utf8(void **state)
     body[0] = '\xff';
     memcpy(body + 1022, "\xe2\x82\xac", 3); /* does not fit into 1024 */
     body[1100] = '\0';
-    mock_app_answer(f->app, 400, "", body);
+    mock_app_answer(f->base.app, 400, "", body);
     run(f, OUTCOME_DEAD);
     assert_int_equal(f->outcome.body_len, 1022);
     assert_int_equal(f->body[0], '?');
@@ -841,7 +807,7 @@ a_request_to_wait_is_passed_on(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->app, 429, "Retry-After: 7\r\n", "");
+    mock_app_answer(f->base.app, 429, "Retry-After: 7\r\n", "");
     run(f, OUTCOME_RETRY);
     assert_int_equal(f->outcome.retry_after_ms, 7000);
     assert_int_equal(f->outcome.status, 429);
@@ -853,7 +819,7 @@ a_date_to_wait_for_is_read_by_the_app_s_clock(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->app, 503, "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+    mock_app_answer(f->base.app, 503, "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
         "Retry-After: Sun, 06 Nov 1994 08:50:07 GMT\r\n", "");
     run(f, OUTCOME_RETRY);
     assert_int_equal(f->outcome.retry_after_ms, 30000);
@@ -865,7 +831,7 @@ a_request_to_wait_without_a_time_leaves_it_to_the_caller(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->app, 429, "Retry-After: soon\r\n", "");
+    mock_app_answer(f->base.app, 429, "Retry-After: soon\r\n", "");
     run(f, OUTCOME_RETRY);
     assert_true(f->outcome.retry_after_ms < 0);
 }
@@ -879,11 +845,11 @@ a_failing_app_leaves_the_outcome_unknown(void **state)
 
     f->repeat = 4;
     for (int i = 0; i < 5; i++) {
-        mock_app_answer(f->app, statuses[i],
+        mock_app_answer(f->base.app, statuses[i],
             "Location: http://127.0.0.1:1/\r\n", "");
     }
     run(f, OUTCOME_UNKNOWN);
-    assert_int_equal(mock_app_count(f->app), 5);
+    assert_int_equal(mock_app_count(f->base.app), 5);
 }
 
 
@@ -893,7 +859,7 @@ an_app_that_hangs_times_out_as_unknown(void **state)
     fixture_t *f = *state;
 
     change(f, "limits", "{\"timeoutMs\":100}");
-    mock_app_raw(f->app, "", 0, MOCK_HANG);
+    mock_app_raw(f->base.app, "", 0, MOCK_HANG);
     run(f, OUTCOME_UNKNOWN);
     assert_non_null(strstr(f->reason, "timed out"));
 }
@@ -906,7 +872,7 @@ an_app_that_trickles_times_out_as_unknown(void **state)
     const char *part = "HTTP/1.1 201 Created\r\nContent-Length: 100\r\n\r\n{";
 
     change(f, "limits", "{\"timeoutMs\":100}");
-    mock_app_raw(f->app, part, strlen(part), MOCK_HANG);
+    mock_app_raw(f->base.app, part, strlen(part), MOCK_HANG);
     run(f, OUTCOME_UNKNOWN);
 }
 
@@ -923,10 +889,10 @@ broken_answers_leave_the_outcome_unknown(void **state)
 
     f->repeat = 4;
     for (int i = 0; i < 5; i++) {
-        mock_app_raw(f->app, answers[i], strlen(answers[i]), MOCK_CLOSE);
+        mock_app_raw(f->base.app, answers[i], strlen(answers[i]), MOCK_CLOSE);
     }
     run(f, OUTCOME_UNKNOWN);
-    assert_int_equal(mock_app_count(f->app), 5);
+    assert_int_equal(mock_app_count(f->base.app), 5);
 }
 
 
@@ -942,7 +908,7 @@ a_huge_answer_is_cut_off_as_unknown(void **state)
     len = snprintf(answer, 100, "HTTP/1.1 201 Created\r\n"
         "Content-Length: 1000000\r\n\r\n");
     answer[len] = ' ';
-    mock_app_raw(f->app, answer, 1024 * 1024, MOCK_CLOSE);
+    mock_app_raw(f->base.app, answer, 1024 * 1024, MOCK_CLOSE);
     free(answer);
     run(f, OUTCOME_UNKNOWN);
     assert_non_null(strstr(f->reason, "too big"));
@@ -956,11 +922,11 @@ a_call_is_not_sent_twice_when_a_kept_connection_dies(void **state)
 
     f->repeat = 1;
     f->last_only = true; /* the first one works */
-    mock_app_answer(f->app, 201, "", "{\"id\":\"m-1\"}");
-    mock_app_raw(f->app, "", 0, MOCK_CLOSE);
+    mock_app_answer(f->base.app, 201, "", "{\"id\":\"m-1\"}");
+    mock_app_raw(f->base.app, "", 0, MOCK_CLOSE);
     run(f, OUTCOME_UNKNOWN);
-    assert_int_equal(mock_app_count(f->app), 2);
-    assert_int_equal(mock_app_request(f->app, 1)->connection, 0);
+    assert_int_equal(mock_app_count(f->base.app), 2);
+    assert_int_equal(mock_app_request(f->base.app, 1)->connection, 0);
 }
 
 
@@ -971,10 +937,10 @@ connections_are_kept_between_calls(void **state)
 
     f->repeat = 9;
     for (int i = 0; i < 10; i++) {
-        mock_app_answer(f->app, 201, "", "{\"id\":\"m-1\"}");
+        mock_app_answer(f->base.app, 201, "", "{\"id\":\"m-1\"}");
     }
     run(f, OUTCOME_DONE);
-    assert_int_equal(mock_app_request(f->app, 9)->connection, 0);
+    assert_int_equal(mock_app_request(f->base.app, 9)->connection, 0);
 }
 
 
@@ -985,7 +951,7 @@ an_app_that_is_away_is_tried_again(void **state)
     char       url[64];
 
     /* a port that nobody listens on: that of a mock which went away */
-    mock_app_t *gone = mock_app_new(f->loop);
+    mock_app_t *gone = mock_app_new(f->base.loop);
 
     snprintf(url, sizeof(url), "\"http://127.0.0.1:%u\"",
         mock_app_port(gone));
@@ -1015,11 +981,11 @@ a_name_of_loopback_is_resolved_and_called(void **state)
     char       url[64];
 
     snprintf(url, sizeof(url), "\"http://localhost:%u\"",
-        mock_app_port(f->app));
+        mock_app_port(f->base.app));
     change(f, "baseUrl", url);
-    mock_app_answer(f->app, 201, "", "{\"id\":\"m-1\"}");
+    mock_app_answer(f->base.app, 201, "", "{\"id\":\"m-1\"}");
     run(f, OUTCOME_DONE);
-    assert_true(mock_app_is(f->app, 0, "POST /members HTTP"));
+    assert_true(mock_app_is(f->base.app, 0, "POST /members HTTP"));
 }
 
 
@@ -1031,7 +997,7 @@ a_secret_that_is_absent_sends_nothing(void **state)
     unsetenv("CONNECTOR_TEST_TOKEN");
     run(f, OUTCOME_RETRY);
     assert_non_null(strstr(f->reason, "not set"));
-    assert_int_equal(mock_app_count(f->app), 0);
+    assert_int_equal(mock_app_count(f->base.app), 0);
 }
 
 
@@ -1045,13 +1011,13 @@ other_ways_to_authenticate_send_what_they_should(void **state)
         "\"password\":\"env:CONNECTOR_TEST_TOKEN\"}}");
     change(f, "headers", "{\"Accept\":\"application/scim+json\","
         "\"X-Where\":\"${workspace}/${app.id}\"}");
-    mock_app_answer(f->app, 201, "", "{\"id\":\"m-1\"}");
+    mock_app_answer(f->base.app, 201, "", "{\"id\":\"m-1\"}");
     run(f, OUTCOME_DONE);
-    assert_true(mock_app_has(f->app, 0,
+    assert_true(mock_app_has(f->base.app, 0,
         "Authorization: Basic bWVAeDpvcGVuOnNlc2FtZQ=="));
-    assert_true(mock_app_has(f->app, 0, "Accept: application/scim+json"));
-    assert_true(mock_app_has(f->app, 0, "X-Where: acme/app-1"));
-    assert_false(mock_app_has(f->app, 0, "Accept: application/json"));
+    assert_true(mock_app_has(f->base.app, 0, "Accept: application/scim+json"));
+    assert_true(mock_app_has(f->base.app, 0, "X-Where: acme/app-1"));
+    assert_false(mock_app_has(f->base.app, 0, "Accept: application/json"));
 }
 
 
@@ -1060,10 +1026,10 @@ a_person_without_an_address_is_not_invited(void **state)
 {
     fixture_t *f = *state;
 
-    f->task.user.email = "";
+    f->base.task.user.email = "";
     run(f, OUTCOME_DEAD);
     assert_non_null(strstr(f->reason, "user.email is empty"));
-    assert_int_equal(mock_app_count(f->app), 0);
+    assert_int_equal(mock_app_count(f->base.app), 0);
 }
 
 
@@ -1075,18 +1041,17 @@ more_calls_than_allowed_wait_for_their_turn(void **state)
     f->expected = OUTCOME_DONE;
     read_definition(f);
     for (int i = 0; i < 20; i++) {
-        mock_app_answer(f->app, 201, "", "{\"id\":\"m-1\"}");
+        mock_app_answer(f->base.app, 201, "", "{\"id\":\"m-1\"}");
     }
     f->repeat = 10; /* ten more when the first ten end */
     for (int i = 0; i < 10; i++) {
-        assert_true(connector_run(f->connectors, &f->task, on_done, f));
+        connector_harness_begin(&f->base, on_done, f);
     }
-    assert_int_equal(connectors_running(f->connectors), 10);
-    loop_timer_arm(f->watchdog, WATCHDOG_MS);
-    assert_int_equal(loop_run(f->loop), 0);
+    assert_int_equal(connectors_running(f->base.connectors), 10);
+    assert_int_equal(connector_harness_run(&f->base, WATCHDOG_MS), 0);
     assert_true(f->done >= 11);
-    for (size_t i = 0; i < mock_app_count(f->app); i++) {
-        assert_true(mock_app_request(f->app, i)->connection < 4);
+    for (size_t i = 0; i < mock_app_count(f->base.app); i++) {
+        assert_true(mock_app_request(f->base.app, i)->connection < 4);
     }
 }
 
@@ -1098,10 +1063,10 @@ calls_in_flight_end_silently_with_the_connectors(void **state)
 
     read_definition(f);
     for (int i = 0; i < 10; i++) {
-        assert_true(connector_run(f->connectors, &f->task, on_done, f));
+        connector_harness_begin(&f->base, on_done, f);
     }
-    f->task.kind = TASK_REMOVE; /* one that looks up */
-    assert_true(connector_run(f->connectors, &f->task, on_done, f));
+    f->base.task.kind = TASK_REMOVE; /* one that looks up */
+    connector_harness_begin(&f->base, on_done, f);
     assert_int_equal(f->done, 0);
     /* teardown frees them: neither a leak nor a callback */
 }

@@ -9,19 +9,13 @@
 #include <cmocka.h>
 #include <curl/curl.h>
 
-#include "connector.h"
-#include "mock_app.h"
+#include "connector_harness.h"
 
 /* A removal is one when the app, asked who is there, agrees. */
 #define WATCHDOG 20000
 
 typedef struct {
-    loop_t             *loop;
-    loop_timer_t       *watchdog;
-    mock_app_t         *app;
-    connectors_t       *connectors;
-    scim_app_t          definition;
-    connector_task_t    task;
+    connector_harness_t base;
     connector_outcome_t outcome;
     char                reason[200];
 } fixture_t;
@@ -36,35 +30,16 @@ typedef struct {
 #define THERE "[{\"id\":\"7\",\"email\":\"ana@example.com\"}]"
 
 
-static void
-on_watchdog(loop_t *loop, void *data)
-{
-    (void) data;
-    loop_stop(loop, 1);
-}
-
-
 static int
 setup(void **state)
 {
-    fixture_t        *f = calloc(1, sizeof(*f));
-    connectors_conf_t conf = {
-        .policy = { .allow_loopback = true }, .calls_max = 4
-    };
+    fixture_t *f = calloc(1, sizeof(*f));
 
     assert_non_null(f);
-    curl_global_init(CURL_GLOBAL_ALL);
-    f->loop = loop_new();
-    f->watchdog = loop_timer_new(f->loop, on_watchdog, NULL);
-    f->app = mock_app_new(f->loop);
-    f->connectors = connectors_new(f->loop, &conf);
-    assert_non_null(f->connectors);
-    f->task = (connector_task_t) {
-        .key = "task-1", .kind = TASK_REMOVE, .attempt = 1,
-        .workspace = "acme", .member_id = "7", .join_url = "",
-        .user = { "u-1", "Ana@Example.com", "ana", "Ana", "Ana", "Lima" },
-        .grant = { "collaborator", "member" }, .accepted = true
-    };
+    connector_harness_start(&f->base, false);
+    f->base.task.kind = TASK_REMOVE;
+    f->base.task.member_id = "7";
+    f->base.task.accepted = true;
     *state = f;
     return 0;
 }
@@ -75,13 +50,8 @@ teardown(void **state)
 {
     fixture_t *f = *state;
 
-    connectors_free(f->connectors);
-    mock_app_free(f->app);
-    loop_timer_free(f->watchdog);
-    loop_free(f->loop);
-    scim_app_free(&f->definition);
+    connector_harness_stop(&f->base);
     free(f);
-    curl_global_cleanup();
     return 0;
 }
 
@@ -93,7 +63,7 @@ on_done(void *data, const connector_outcome_t *outcome)
 
     f->outcome = *outcome;
     snprintf(f->reason, sizeof(f->reason), "%s", outcome->reason);
-    loop_stop(f->loop, 0);
+    loop_stop(f->base.loop, 0);
 }
 
 
@@ -109,16 +79,15 @@ run(fixture_t *f, const char *verbs, outcome_kind_t kind,
         "\"http://127.0.0.1:%u\",%s"
         "\"cancel\":{\"method\":\"DELETE\",\"path\":\"/i/${member.id}\"},"
         "\"remove\":{\"method\":\"DELETE\",\"path\":\"/m/${member.id}\"}}}",
-        mock_app_port(f->app), verbs);
+        mock_app_port(f->base.app), verbs);
 
-    assert_true(scim_app_read(text, (size_t) len, &f->definition));
-    f->task.app = &f->definition;
-    assert_true(connector_run(f->connectors, &f->task, on_done, f));
-    loop_timer_arm(f->watchdog, WATCHDOG);
-    assert_int_equal(loop_run(f->loop), 0);
+    assert_true(scim_app_read(text, (size_t) len, &f->base.definition));
+    f->base.task.app = &f->base.definition;
+    connector_harness_begin(&f->base, on_done, f);
+    assert_int_equal(connector_harness_run(&f->base, WATCHDOG), 0);
     assert_int_equal(f->outcome.kind, kind);
     assert_int_equal(f->outcome.removal, removal);
-    assert_int_equal(mock_app_left(f->app), 0);
+    assert_int_equal(mock_app_left(f->base.app), 0);
 }
 
 
@@ -127,7 +96,7 @@ an_app_that_can_show_nobody_is_taken_at_its_word(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->app, 204, "", "");
+    mock_app_answer(f->base.app, 204, "", "");
     run(f, "", OUTCOME_DONE, REMOVAL_SAID);
 }
 
@@ -137,10 +106,10 @@ one_that_finds_people_is_asked(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->app, 204, "", "");
-    mock_app_answer(f->app, 200, "", "[]");
+    mock_app_answer(f->base.app, 204, "", "");
+    mock_app_answer(f->base.app, 200, "", "[]");
     run(f, FIND, OUTCOME_DONE, REMOVAL_SAID);
-    assert_true(mock_app_is(f->app, 1, "GET /find?q=Ana%40Example.com "));
+    assert_true(mock_app_is(f->base.app, 1, "GET /find?q=Ana%40Example.com "));
 }
 
 
@@ -149,8 +118,8 @@ not_found_is_an_answer_to_that(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->app, 204, "", "");
-    mock_app_answer(f->app, 404, "", "{}");
+    mock_app_answer(f->base.app, 204, "", "");
+    mock_app_answer(f->base.app, 404, "", "{}");
     run(f, FIND, OUTCOME_DONE, REMOVAL_SAID);
 }
 
@@ -160,8 +129,8 @@ who_is_switched_off_is_out(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->app, 204, "", "");
-    mock_app_answer(f->app, 200, "", "[{\"id\":\"7\",\"email\":"
+    mock_app_answer(f->base.app, 204, "", "");
+    mock_app_answer(f->base.app, 200, "", "[{\"id\":\"7\",\"email\":"
         "\"ana@example.com\",\"active\":false}]");
     run(f, FIND, OUTCOME_DONE, REMOVAL_SAID);
 }
@@ -172,9 +141,9 @@ one_with_a_list_alone_is_left_to_the_caller(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->app, 204, "", "");
+    mock_app_answer(f->base.app, 204, "", "");
     run(f, LIST, OUTCOME_DONE, REMOVAL_UNVERIFIED);
-    assert_int_equal(mock_app_count(f->app), 1);
+    assert_int_equal(mock_app_count(f->base.app), 1);
 }
 
 
@@ -183,8 +152,8 @@ who_is_still_there_is_not_removed(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->app, 204, "", "");
-    mock_app_answer(f->app, 200, "", THERE);
+    mock_app_answer(f->base.app, 204, "", "");
+    mock_app_answer(f->base.app, 200, "", THERE);
     run(f, FIND, OUTCOME_UNKNOWN, REMOVAL_LISTED);
     assert_int_equal(f->outcome.health, HEALTH_OK);
 }
@@ -195,8 +164,8 @@ one_that_hides_the_address_is_known_by_the_id(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->app, 404, "", "");
-    mock_app_answer(f->app, 200, "", "[{\"id\":\"7\"}]");
+    mock_app_answer(f->base.app, 404, "", "");
+    mock_app_answer(f->base.app, 200, "", "[{\"id\":\"7\"}]");
     run(f, FIND, OUTCOME_UNKNOWN, REMOVAL_LISTED);
 }
 
@@ -207,10 +176,10 @@ another_try_begins_with_a_look(void **state)
 {
     fixture_t *f = *state;
 
-    f->task.looks = 1;
-    mock_app_answer(f->app, 200, "", "[]");
+    f->base.task.looks = 1;
+    mock_app_answer(f->base.app, 200, "", "[]");
     run(f, FIND, OUTCOME_DONE, REMOVAL_SAID);
-    assert_true(mock_app_is(f->app, 0, "GET "));
+    assert_true(mock_app_is(f->base.app, 0, "GET "));
 }
 
 
@@ -219,14 +188,15 @@ who_is_there_then_is_removed_once_more_with_a_key_of_its_own(void **state)
 {
     fixture_t *f = *state;
 
-    f->task.looks = 2;
-    mock_app_answer(f->app, 200, "", "[{\"id\":\"9\",\"email\":"
+    f->base.task.looks = 2;
+    mock_app_answer(f->base.app, 200, "", "[{\"id\":\"9\",\"email\":"
         "\"ana@example.com\"}]");
-    mock_app_answer(f->app, 204, "", "");
-    mock_app_answer(f->app, 200, "", "[]");
+    mock_app_answer(f->base.app, 204, "", "");
+    mock_app_answer(f->base.app, 200, "", "[]");
     run(f, FIND, OUTCOME_DONE, REMOVAL_SAID);
-    assert_true(mock_app_is(f->app, 1, "DELETE /m/9 HTTP"));
-    assert_true(mock_app_has(f->app, 1, "Idempotency-Key: task-1:remove2"));
+    assert_true(mock_app_is(f->base.app, 1, "DELETE /m/9 HTTP"));
+    assert_true(mock_app_has(f->base.app, 1,
+        "Idempotency-Key: task-1:remove2"));
 }
 
 
@@ -236,15 +206,15 @@ an_invite_that_was_accepted_meanwhile_is_undone(void **state)
 {
     fixture_t *f = *state;
 
-    f->task.accepted = false;
-    mock_app_answer(f->app, 204, "", "");
-    mock_app_answer(f->app, 200, "", "[{\"id\":\"9\",\"email\":"
+    f->base.task.accepted = false;
+    mock_app_answer(f->base.app, 204, "", "");
+    mock_app_answer(f->base.app, 200, "", "[{\"id\":\"9\",\"email\":"
         "\"ana@example.com\",\"state\":\"active\"}]");
-    mock_app_answer(f->app, 204, "", "");
-    mock_app_answer(f->app, 200, "", "[]");
+    mock_app_answer(f->base.app, 204, "", "");
+    mock_app_answer(f->base.app, 200, "", "[]");
     run(f, FIND, OUTCOME_DONE, REMOVAL_SAID);
-    assert_true(mock_app_is(f->app, 0, "DELETE /i/7 HTTP"));
-    assert_true(mock_app_is(f->app, 2, "DELETE /m/9 HTTP"));
+    assert_true(mock_app_is(f->base.app, 0, "DELETE /i/7 HTTP"));
+    assert_true(mock_app_is(f->base.app, 2, "DELETE /m/9 HTTP"));
 }
 
 
@@ -253,9 +223,9 @@ an_invite_that_is_still_open_is_not_withdrawn(void **state)
 {
     fixture_t *f = *state;
 
-    f->task.accepted = false;
-    mock_app_answer(f->app, 204, "", "");
-    mock_app_answer(f->app, 200, "", "[{\"id\":\"7\",\"email\":"
+    f->base.task.accepted = false;
+    mock_app_answer(f->base.app, 204, "", "");
+    mock_app_answer(f->base.app, 200, "", "[{\"id\":\"7\",\"email\":"
         "\"ana@example.com\",\"state\":\"invited\"}]");
     run(f, FIND, OUTCOME_UNKNOWN, REMOVAL_LISTED);
 }
@@ -266,8 +236,8 @@ a_look_that_fails_says_nothing(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->app, 204, "", "");
-    mock_app_answer(f->app, 500, "", "");
+    mock_app_answer(f->base.app, 204, "", "");
+    mock_app_answer(f->base.app, 500, "", "");
     run(f, FIND, OUTCOME_UNKNOWN, REMOVAL_SAID);
     assert_int_equal(f->outcome.health, HEALTH_FAILED);
 }

@@ -1,0 +1,31 @@
+#ifndef TESTS_CONNECTOR_HARNESS_H
+#define TESTS_CONNECTOR_HARNESS_H
+
+#include "connector.h"
+#include "mock_app.h"
+
+/*
+ * A loop with connectors and an app that answers what it was told to: what
+ * every test of a connector begins with.  First member of a fixture.
+ */
+typedef struct {
+    loop_t          *loop;
+    loop_timer_t    *watchdog; /* stops the loop with 1 when it runs out */
+    mock_app_t      *app;
+    connectors_t    *connectors;
+    scim_app_t       definition; /* read by the test */
+    connector_task_t task;       /* an invite of Ana, first attempt */
+} connector_harness_t;
+
+/* Loopback is allowed; `secrets`: so are all environments and files. */
+void connector_harness_start(connector_harness_t *harness, bool secrets);
+void connector_harness_stop(connector_harness_t *harness);
+
+/* Starts the task; memory must suffice. */
+void connector_harness_begin(connector_harness_t *harness,
+    connector_done_pt done, void *data);
+
+/* Runs the loop for at most so many ms; what it was stopped with. */
+int connector_harness_run(connector_harness_t *harness, int64_t watchdog_ms);
+
+#endif
