@@ -22,7 +22,16 @@ sub pending {
 }
 
 
-sub set_aside { return $stack->redis('XLEN', $dead) }
+# How many events.  As all work on events, setting one aside may happen twice:
+# a sidecar that is killed before it acknowledges finds it again.
+sub set_aside {
+    my %seen;
+    for my $entry (@{ $stack->redis('XRANGE', $dead, '-', '+') }) {
+        my %field = @{ $entry->[1] };
+        $seen{ $field{id} } = 1;
+    }
+    return scalar keys %seen;
+}
 
 # who is it about, of which op, with what
 my @bad = ([ y => 'no field that we know' ],
