@@ -61,7 +61,8 @@ typedef enum {
     REMOVAL_SAID,       /* the app says so, and shows the person no more, or
                            can show nobody */
     REMOVAL_UNVERIFIED, /* its list has not been asked */
-    REMOVAL_LISTED      /* it still shows the person */
+    REMOVAL_LISTED,     /* it still shows the person */
+    REMOVAL_ACCEPTED    /* no removal: the invite that ran out was accepted */
 } removal_word_t;
 
 typedef struct {

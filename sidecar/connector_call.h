@@ -97,13 +97,25 @@ void connector_invite_looked_up(connector_call_t *call);
 void connector_invite_again(connector_call_t *call);
 
 /*
- * A removal begins, the app says it is one, it has no such invite, or the
- * person was looked up (connector_removal.c).
+ * A removal begins, the app says it is one, it has no such invite (404, 410)
+ * or does not withdraw it (409), or the person was looked up
+ * (connector_removal.c).
  */
 void connector_removal_begin(connector_call_t *call);
 void connector_removal_done(connector_call_t *call, const char *reason);
-void connector_cancel_found_none(connector_call_t *call);
+void connector_cancel_refused(connector_call_t *call, int status);
 void connector_removal_looked_up(connector_call_t *call,
+    bool every_email_seen);
+
+/*
+ * The same of an invite that ran out; it was accepted, so that nothing is
+ * taken away (connector_withdraw.c).
+ */
+void connector_withdraw_begin(connector_call_t *call);
+void connector_withdraw_send(connector_call_t *call);
+void connector_withdraw_refused(connector_call_t *call, int status);
+void connector_withdraw_accepted(connector_call_t *call);
+void connector_withdraw_looked_up(connector_call_t *call,
     bool every_email_seen);
 
 /* The work of an app with the `email` connector (connector_email.c). */

@@ -198,12 +198,23 @@ has_address(connector_call_t *call, const char *email)
 }
 
 
-/* Whose address is hidden is known by the id that was removed. */
+/*
+ * Whose address is hidden is known by the id that was removed; who accepted
+ * an invite that ran out may have done so under another address.
+ */
 static bool
 is_same_person(connector_call_t *call, const connector_member_t *member)
 {
+    bool same_id = call->member_id[0]
+        && strcmp(member->id, call->member_id) == 0;
+
+    if (call->task->expired && same_id
+        && connector_verb(call->task->app, "openInvites") == NULL)
+    {
+        return true;
+    }
     return member->email[0] ? has_address(call, member->email)
-        : call->verifying && strcmp(member->id, call->member_id) == 0;
+        : call->verifying && same_id;
 }
 
 
@@ -378,6 +389,8 @@ step_takes(const connector_call_t *call, const http_answer_t *answer)
     case STEP_INVITE:
         return status == 409;
     case STEP_CANCEL:
+        return status == 404 || status == 410
+            || (status == 409 && call->task->kind == TASK_REMOVE);
     case STEP_REMOVE:
         return status == 404 || status == 410;
     case STEP_UNASSIGN:
@@ -425,6 +438,11 @@ on_answer(void *data, const http_answer_t *told)
         {
             kind = OUTCOME_UNKNOWN; /* the member is there, the rest is not */
         }
+        if (kind == OUTCOME_DEAD && call->step == STEP_CANCEL
+            && answer->status == 409)
+        {
+            kind = OUTCOME_UNKNOWN; /* accepted just now: look at them again */
+        }
         end_failed(call, kind, call->reason);
         return;
     }
@@ -436,7 +454,7 @@ on_answer(void *data, const http_answer_t *told)
     {
         connector_invite_again(call);
     } else if (call->step == STEP_CANCEL && !succeeded) {
-        connector_cancel_found_none(call);
+        connector_cancel_refused(call, answer->status);
     } else if (call->step == STEP_ASSIGN) {
         unassign_from(call, 0);
     } else if (call->step == STEP_UNASSIGN) {

@@ -11,10 +11,13 @@
  *   [look up, when the id is needed and not known] cancel or remove
  *   with `openInvites`, of somebody whose acceptance is not known: look up
  *   first, the lists say which of the two it is
- *   cancel answered 404 -> remove, since it may just have been accepted
+ *   cancel answered 404, 409 or 410 -> remove, since it may just have been
+ *   accepted
  *   with `find`: look the person up; still there -> again later, first with a
  *   look, then with what they are by then
  *   with `list` alone: the caller verifies many by one listing
+ *
+ * Of an invite that ran out: connector_withdraw.c.
  */
 
 
@@ -24,7 +27,9 @@ send_removal(connector_call_t *call)
     const scim_app_t *app = call->task->app;
     bool              member = call->task->accepted || call->found.accepted;
 
-    if (!member && connector_verb(app, "cancel")) {
+    if (call->task->expired) {
+        connector_withdraw_send(call);
+    } else if (!member && connector_verb(app, "cancel")) {
         connector_http_send(call, STEP_CANCEL);
     } else if (connector_verb(app, "remove")) {
         connector_http_send(call, STEP_REMOVE);
@@ -49,6 +54,8 @@ connector_removal_begin(connector_call_t *call)
     if (call->task->looks > 0 && connector_verb(call->task->app, "find")) {
         call->verifying = true;
         connector_http_look_up(call);
+    } else if (call->task->expired) {
+        connector_withdraw_begin(call);
     } else if (!call->task->accepted && is_apart(call)) {
         call->step = STEP_CANCEL;
         connector_http_look_up(call);
@@ -63,9 +70,7 @@ connector_removal_done(connector_call_t *call, const char *reason)
 {
     const scim_app_t *app = call->task->app;
 
-    if (connector_verb(app, "find") && call->task->user.email[0]
-        && !call->task->expired)
-    {
+    if (connector_verb(app, "find") && call->task->user.email[0]) {
         call->verifying = true;
         connector_http_look_up(call);
         return;
@@ -78,7 +83,7 @@ connector_removal_done(connector_call_t *call, const char *reason)
 
 
 void
-connector_cancel_found_none(connector_call_t *call)
+connector_cancel_refused(connector_call_t *call, int status)
 {
     const scim_app_t *app = call->task->app;
 
@@ -87,8 +92,7 @@ connector_cancel_found_none(connector_call_t *call)
         call->member_id[0] = '\0'; /* it was the invite's */
     }
     if (call->task->expired) {
-        /* accepted at the last moment is no reason to throw somebody out */
-        connector_removal_done(call, "the app has no such invite");
+        connector_withdraw_refused(call, status);
     } else if (connector_verb(app, "remove")) {
         connector_http_send(call, STEP_REMOVE);
     } else if (connector_verb(app, "find") || connector_verb(app, "list")) {
@@ -114,6 +118,10 @@ verified(connector_call_t *call)
         connector_end(call, OUTCOME_DONE, "");
         return;
     }
+    if (call->task->expired && call->found.accepted) {
+        connector_withdraw_accepted(call);
+        return;
+    }
     memcpy(call->member_id, call->found.id, sizeof(call->found.id));
     if (joined) {
         call->cancelled = true;
@@ -136,10 +144,8 @@ connector_removal_looked_up(connector_call_t *call, bool every_email_seen)
     }
     if (call->verifying) {
         verified(call);
-    } else if (call->task->expired && call->found.count == 1
-               && is_apart(call) && !call->found.invited)
-    {
-        connector_removal_done(call, "the invite was accepted just now");
+    } else if (call->task->expired) {
+        connector_withdraw_looked_up(call, every_email_seen);
     } else if (call->found.count > 1) {
         connector_end(call, OUTCOME_MANUAL,
             "the app has several members with this address");

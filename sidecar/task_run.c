@@ -181,7 +181,8 @@ add_health(run_t *run, redis_call_t *call, char (*space)[24])
 {
     static const char *const words[] = { "", "ok", "failed", "denied",
                                          "limited" };
-    static const char *const removals[] = { "", "unverified", "listed" };
+    static const char *const removals[] = { "", "unverified", "listed",
+                                            "accepted" };
 
     redis_call_number(call, run->attempts_max, space[0]);
     redis_call_text(call, words[run->health]);
@@ -361,7 +362,9 @@ fill_call(run_t *run, const redisReply *reply)
     call->unknown = strcmp(redis_reply_text(reply, 1), "1") == 0;
     if (strcmp(state, "removing") == 0) {
         state = before;
-        call->expired = strcmp(before, "expired") == 0;
+        /* who is not wanted any more is removed whatever they are by now */
+        call->expired = strcmp(before, "expired") == 0
+            && strcmp(run->texts[GRANT_FIELD_SOURCES], "[]") != 0;
     }
     call->accepted = strcmp(state, "accepted") == 0
         || strcmp(state, "connected") == 0;

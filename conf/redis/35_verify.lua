@@ -24,6 +24,19 @@ local function note_look(c, app, id)
     return looks == LOOKS_RAISED, looks
 end
 
+-- An invite that ran out was accepted before it was withdrawn: nobody takes a
+-- membership away.  Who is not wanted by now is removed as a member.
+local function keep_accepted(c, app, user, member)
+    local grant = grant_key(c, app, user)
+    call('HSET', grant, 'task', '', 'before', '', 'replan', '')
+    if member ~= '' then
+        call('HSET', grant, 'memberId', member)
+    end
+    set_state(c, app, user, 'accepted', 'sidecar',
+        'accepted before the invite was withdrawn')
+    mark_dirty(c, user, c.now)
+end
+
 -- The removal waits for a list; the next one that begins is one.
 local function await_list(c, app, id)
     local key = app_key(c, app)

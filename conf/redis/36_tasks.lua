@@ -165,7 +165,9 @@ end
 local function finish_done(c, task, key, grant, args)
     local kind, app, user = task[4], task[5], task[6]
     local now = call('HMGET', grant, 'state', 'before')
-    if kind == 'remove' then
+    if kind == 'remove' and args[23] == 'accepted' then
+        keep_accepted(c, app, user, '')
+    elseif kind == 'remove' then
         call('HSET', grant, 'task', '', 'before', '')
         finish_removal(c, grant, app, user, now[2], args)
     else
@@ -196,7 +198,11 @@ function settle_task(c, id, task, state, args)
         finish_reminder(c, id, grant, state)
     elseif state == 'done' then
         finish_done(c, task, key, grant, args)
-        revokes.finish(c, task[5], id)
+        if args[23] == 'accepted' then
+            revokes.forget(c, task[5], id)
+        else
+            revokes.finish(c, task[5], id)
+        end
     elseif state == 'manual' or state == 'failed' then
         if task[4] == 'role' then -- where the person stands all the same
             call('HSET', grant, 'before', call('HGET', grant, 'state'))
@@ -277,7 +283,7 @@ end
 -- <member id> <applied role> <why> <actor> <status> <body> <attempts that
 -- count, at most; 0 = no end> <health: ok|failed|denied|limited|empty>
 -- <calls> <calls a second> <pause ms> <learned calls a second or empty>
--- <ms that these hold> <a removal: unverified|listed|empty>.  Answers OK
+-- <ms that these hold> <a removal: unverified|listed|accepted|empty>.  Answers OK
 -- <others are due 0|1> <the app has more tasks 0|1> <state> <again in ms>
 -- <down|up|empty> <still listed: to be raised 0|1>
 register('task_finish', function(keys, args)

@@ -52,15 +52,12 @@ end
 local function verify_present(c, app, id, task, accepted, member, out)
     local raised, looks = note_look(c, app, id)
     local grant = grant_key(c, app, task[6])
-    local before = call('HGET', grant, 'before')
-    if accepted and before == 'expired' then
-        -- at the last moment, but in: nobody withdraws a membership
+    local was = call('HMGET', grant, 'before', 'sources')
+    local before = was[1]
+    if accepted and before == 'expired' and was[2] ~= '[]' then
         close_task(c, app, task[6])
-        call('HSET', grant, 'before', '', 'replan', '', 'memberId', member)
-        set_state(c, app, task[6], 'accepted', 'sidecar',
-            'accepted before the invite was withdrawn')
+        keep_accepted(c, app, task[6], member)
         call('HINCRBY', grant, 'v', 1)
-        mark_dirty(c, task[6], c.now)
         return
     end
     local joined = accepted and before ~= 'accepted' and before ~= 'connected'

@@ -8,7 +8,8 @@ package MockApp;
 #   PATCH  /members/{id}      {role}           200
 #   DELETE /members/{id}                       204; 404 who is not
 #   GET    /members?cursor=&email=             {members: [...], next}
-#   DELETE /invites/{id}                       as DELETE /members/{id}
+#   DELETE /invites/{id}                       as DELETE /members/{id}; with
+#                                              `pending` 404 for who accepted
 #
 # A rule makes the next `times` calls that match misbehave:
 #   { method => 'POST', path => '^/members', times => 2, status => 503,
@@ -17,6 +18,7 @@ package MockApp;
 #     then => 'hang' (never answers) | 'close' (hangs up without an answer),
 #     raw => bytes instead of an answer, drip => the same, one a second,
 #     delay => seconds before it, or before the usual answer }
+# control('accept', { email }): with `pending`, people are `invited` until then.
 # control('lag', { seconds }): who was removed is listed so much longer.
 # control('token', { token }): calls without this bearer token get 401.
 # control('window', { limit, seconds }): so many calls in so many seconds, which
@@ -29,7 +31,8 @@ use Time::HiRes ();
 
 my $json = JSON::PP->new->canonical->utf8;
 
-# start(page => members a page of the list)
+# start(page => members a page of the list, pending => invites are open ones
+# until they are accepted)
 sub start {
     my ($class, %option) = @_;
     return $class->launch(page => 100, member => {}, id_of => {}, next => 0,
@@ -168,12 +171,15 @@ sub act {
         && $path =~ m{^/members(?:\?(.*))?$};
     return invite($self, $request) if $method eq 'POST'
         && $path eq '/members';
-    if ($path =~ m{^/(?:members|invites)/(\w+)$}) {
-        my $member = $self->{member}{$1} or return (404, '{}');
+    if ($path =~ m{^/(?:members|(invites))/(\w+)$}) {
+        my ($invite, $id) = ($1, $2);
+        my $member = $self->{member}{$id} or return (404, '{}');
         $request->{email} = $member->{email};
+        return (404, '{}') if $invite && $self->{pending}
+            && $member->{state} eq 'active';
         if ($method eq 'DELETE') {
             delete $self->{id_of}{ $member->{email} };
-            delete $self->{member}{$1};
+            delete $self->{member}{$id};
             push @{ $self->{gone} }, { member => $member,
                 until => $request->{at} + $self->{lag} } if $self->{lag};
             return (204, '');
@@ -193,6 +199,7 @@ sub invite {
     return (400, '{"error":"no email"}') unless $in->{email};
     return (409, '{"error":"is a member"}') if $self->{id_of}{ $in->{email} };
     my $id = add_member($self, @$in{qw(email role)});
+    $self->{member}{$id}{state} = 'invited' if $self->{pending};
     return (201, qq({"id":"$id"}));
 }
 
@@ -234,6 +241,9 @@ sub steer {
     elsif ($what eq 'forget') { $self->{rules} = [] }
     elsif ($what eq 'lag') { $self->{lag} = $in->{seconds} }
     elsif ($what eq 'token') { $self->{token} = $in->{token} }
+    elsif ($what eq 'accept') {
+        $self->{member}{ $self->{id_of}{ $in->{email} } }{state} = 'active';
+    }
     elsif ($what eq 'window') { $self->{window} = $in }
     elsif ($what eq 'calls') { return { calls => $self->{log} } }
     elsif ($what eq 'members') {
