@@ -26,6 +26,7 @@ struct webhook_delivery_s {
     webhook_state_t     state;
     bool                again; /* tried before: the cursor is behind it */
     bool                done;  /* accepted; valid once it is ANSWERED */
+    bool                later; /* not sent: the round ended before its turn */
     char                entry[ENGINE_ID_MAX];
     char                user[ENGINE_ID_MAX];
     char                id[WEBHOOK_ID_SIZE];

@@ -41,6 +41,7 @@ struct webhook_job_s {
     bool                resend;    /* a commit was not answered */
     bool                releasing; /* by the commit under way */
     bool                draining;  /* nothing more is sent */
+    bool                failing;   /* nothing was accepted lately */
     int64_t             pause;     /* ms that the receiver asked for */
     const char         *off;       /* why it is to be switched off, or "" */
     unsigned            tries;
@@ -80,11 +81,12 @@ job_free(webhook_job_t *job)
 static void
 job_end(webhook_job_t *job, bool again)
 {
+    bool        failing = job->failing;
     unsigned    shard = job->shard;
     webhooks_t *webhooks = job->webhooks;
 
     job_free(job);
-    webhooks_job_ended(webhooks, shard, again);
+    webhooks_job_ended(webhooks, shard, failing, again);
 }
 
 
@@ -194,6 +196,28 @@ count_of(const webhook_job_t *job, webhook_state_t state)
 }
 
 
+/*
+ * The round ends before the turn of these, and the cursor shall pass what was
+ * accepted behind them: they wait among those that are tried again.
+ */
+static void
+put_off_skipped(webhook_job_t *job)
+{
+    bool behind = false;
+
+    for (size_t i = job->count; i-- > 0; ) {
+        webhook_delivery_t *delivery = &job->deliveries[i];
+
+        if (delivery->state >= WEBHOOK_ANSWERED) {
+            behind = behind || delivery->state != WEBHOOK_UNWANTED;
+        } else if (behind && !delivery->again) {
+            delivery->later = true;
+            delivery->state = WEBHOOK_ANSWERED;
+        }
+    }
+}
+
+
 /* Commits when there is something to commit; sets free when all is over. */
 static void
 go_on(webhook_job_t *job)
@@ -203,6 +227,9 @@ go_on(webhook_job_t *job)
         return;
     }
     job->releasing = job->sending == 0;
+    if (job->releasing) {
+        put_off_skipped(job);
+    }
     if (job->releasing || count_of(job, WEBHOOK_ANSWERED) > 0) {
         commit(job);
     }
@@ -236,7 +263,8 @@ add_result(redis_call_t *call, const webhook_delivery_t *delivery,
     redis_call_text(call, delivery->type);
     redis_call_number(call, delivery->attempt, numbers->attempt);
     redis_call_number(call, delivery->status, numbers->status);
-    redis_call_text(call, delivery->done ? "done" : "retry");
+    redis_call_text(call, delivery->later ? "later" : delivery->done ? "done"
+        : "retry");
     redis_call_number(call, delivery->wait, numbers->wait);
     redis_call_text(call, delivery->reason);
 }
@@ -437,7 +465,7 @@ on_read(void *data, const redisReply *reply)
 
 void
 webhook_job_start(webhooks_t *webhooks, unsigned shard,
-    const char *workspace, const char *id, const char *epoch)
+    const char *workspace, const char *id, const char *epoch, bool failing)
 {
     char           limit[24];
     webhook_job_t *job = calloc(1, sizeof(*job));
@@ -453,6 +481,7 @@ webhook_job_start(webhooks_t *webhooks, unsigned shard,
     job->webhooks = webhooks;
     job->shard = shard;
     job->off = "";
+    job->failing = failing;
     snprintf(job->workspace, sizeof(job->workspace), "%s", workspace);
     snprintf(job->id, sizeof(job->id), "%s", id);
     snprintf(job->epoch, sizeof(job->epoch), "%s", epoch);
@@ -462,6 +491,7 @@ webhook_job_start(webhooks_t *webhooks, unsigned shard,
     }
     webhooks->jobs = job;
     webhooks->job_count++;
+    webhooks->failing_count += failing;
     loop_timer_arm(job->timer, RENEW_PERIOD);
     begin_call(job, &call, "webhook_read");
     redis_call_number(&call, READ_MAX, limit);

@@ -19,6 +19,7 @@ struct webhooks_s {
     loop_timer_t  *timer;
     webhook_job_t *jobs;
     unsigned       job_count;
+    unsigned       failing_count; /* of these, receivers that accept nothing */
     struct {
         bool     asked; /* a claim is on its way */
         bool     again; /* more may have come since it was */
@@ -28,9 +29,10 @@ struct webhooks_s {
 
 /* Starts on a claimed subscription; without memory its lease runs out. */
 void webhook_job_start(webhooks_t *webhooks, unsigned shard,
-    const char *workspace, const char *id, const char *epoch);
+    const char *workspace, const char *id, const char *epoch, bool failing);
 
 /* A job has ended (webhooks.c); `again`: there is more to do at once. */
-void webhooks_job_ended(webhooks_t *webhooks, unsigned shard, bool again);
+void webhooks_job_ended(webhooks_t *webhooks, unsigned shard, bool failing,
+    bool again);
 
 #endif

@@ -13,6 +13,7 @@
  * another one nor an app.
  */
 #define JOBS_MAX    64
+#define FAILING_MAX 32 /* of these, for receivers that accept nothing */
 #define CLAIM_MAX   8
 #define POLL_PERIOD 500 /* ms between looks at shards with subscriptions */
 
@@ -35,13 +36,14 @@ on_due(void *data, const redisReply *reply)
     }
     webhooks->shards[shard->number].count =
         (unsigned) redis_reply_number(reply, 1);
-    for (size_t i = 2; i + 2 < reply->elements; i += 3, claimed++) {
+    for (size_t i = 2; i + 3 < reply->elements; i += 4, claimed++) {
         char epoch[24];
 
         snprintf(epoch, sizeof(epoch), "%lld",
             redis_reply_number(reply, i + 2));
         webhook_job_start(webhooks, shard->number, redis_reply_text(reply, i),
-            redis_reply_text(reply, i + 1), epoch);
+            redis_reply_text(reply, i + 1), epoch,
+            redis_reply_number(reply, i + 3) == 1);
     }
     if (again || claimed == CLAIM_MAX) {
         webhooks_look(shard->engine, shard->number);
@@ -52,10 +54,11 @@ on_due(void *data, const redisReply *reply)
 void
 webhooks_look(engine_t *engine, unsigned number)
 {
-    char         lease[24], limit[24];
+    char         lease[24], limit[24], failing[24];
     webhooks_t  *webhooks = engine->webhooks;
     redis_call_t call;
     unsigned     room = JOBS_MAX - webhooks->job_count;
+    int          failing_room = FAILING_MAX - (int) webhooks->failing_count;
 
     if (!engine->ready || engine->stopping || room == 0) {
         return; /* who is due stays due, here or elsewhere */
@@ -69,6 +72,7 @@ webhooks_look(engine_t *engine, unsigned number)
     redis_call_text(&call, engine->conf->name);
     redis_call_number(&call, WEBHOOK_LEASE, lease);
     redis_call_number(&call, room < CLAIM_MAX ? room : CLAIM_MAX, limit);
+    redis_call_number(&call, failing_room > 0 ? failing_room : 0, failing);
     webhooks->shards[number].asked = redis_call_send(&call, engine->redis,
         on_due, &engine->shards[number]);
 }
@@ -91,9 +95,11 @@ on_poll(loop_t *loop, void *data)
 
 
 void
-webhooks_job_ended(webhooks_t *webhooks, unsigned shard, bool again)
+webhooks_job_ended(webhooks_t *webhooks, unsigned shard, bool failing,
+    bool again)
 {
     webhooks->job_count--;
+    webhooks->failing_count -= failing;
     if (webhooks->engine->stopping) {
         engine_check_stopped(webhooks->engine);
     } else if (again) {

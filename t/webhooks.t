@@ -53,11 +53,12 @@ sub remove {
 }
 
 
-# how often each message came; only those that came more than once, if asked
+# how many messages came more than once; of this status, if given
 sub repeated {
-    my ($from) = @_;
+    my ($from, $status) = @_;
     my %count;
-    $count{ $_->{id} }++ for $from->messages;
+    $count{ $_->{id} }++ for grep { !$status || $_->{status} == $status }
+        $from->messages;
     return scalar grep { $count{$_} > 1 } keys %count;
 }
 
@@ -136,6 +137,19 @@ ok(shown($dead)->{enabled}, 'who is dead stays subscribed');
 ok(shown($dead)->{retries} > 0, '... what is meant for it waits');
 $stack->must('admin', 'DELETE', "/webhooks/$_") for $dead, $hanging;
 is($stack->admin('GET', "/webhooks/$dead")->{status}, 404, 'deleted');
+
+# a receiver that refuses one kind of message, for good, is told the others
+my $picky = WebhookReceiver->start($secret[0]);
+$picky->rule({ times => 1000, type => 'task.done', status => 400 });
+my $pickier = webhook($picky->url);
+my @some = map { $stack->user("s$_") } 1 .. 25;
+my $some = $stack->group('Some', @some);
+$stack->share($id, "teams/$some");
+$stack->wait_is(sub { $picky->types }, 'grant.invited:25 grant.pending:25',
+    'what is refused holds up nothing else');
+ok(shown($pickier)->{retries} > 16, '... and waits');
+is(repeated($picky, 204), 0, '... nor is anything told twice');
+$stack->must('admin', 'DELETE', "/webhooks/$pickier");
 
 # a receiver that is gone
 $other->rule({ times => 1, status => 410 });
@@ -327,5 +341,5 @@ is($stack->admin('POST', '/webhooks', { url => $other->url, secret =>
 unlike($stack->redis_dump . $stack->logs, qr/\Q$secret[0]\E|\Q$secret[1]\E/,
     'the secrets are neither in Redis nor in the logs');
 
-$_->stop for $app, $receiver, $other, $silent;
+$_->stop for $app, $receiver, $other, $silent, $picky;
 $stack->done;

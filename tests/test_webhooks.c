@@ -99,7 +99,7 @@ claim(const char *owner)
 {
     static char epoch[24];
     redisReply *reply = access_call(&harness, "webhook_due", owner, "10000",
-        "8", NULL);
+        "8", "8", NULL);
 
     assert_string_equal(redis_reply_code(reply), "OK");
     epoch[0] = '\0';
@@ -252,22 +252,101 @@ nothing_new_is_sent_while_nothing_is_accepted(void **state)
         assert_string_not_equal(epoch, "");
         settle("one", epoch, entries[i], entries[i], "retry", "");
     }
+    /* but for one, now and then */
+    assert_string_equal(claim("one"), "6");
+    assert_string_equal(work("one", "6", NULL), harness_format("%s ",
+        entries[4]));
+    settle("one", "6", entries[4], entries[4], "retry", "");
     assert_string_equal(claim("one"), "");
+    make_due();
+    assert_string_equal(claim("one"), "7");
+    assert_string_equal(work("one", "7", NULL), "");
     /* one is accepted: the others are not held back any more */
     freeReplyObject(redis_harness_command(&harness, "ZADD " W "webhook:%s:"
         "retries 0 %s", hook, entries[0]));
-    make_due();
-    assert_string_equal(claim("one"), "6");
-    assert_string_equal(work("one", "6", NULL), harness_format("1*%s ",
+    assert_string_equal(work("one", "7", NULL), harness_format("1*%s ",
         entries[0]));
-    assert_string_equal(settle("one", "6", entries[0], "", "done", ""), "0");
+    assert_string_equal(settle("one", "7", entries[0], "", "done", ""), "0");
+}
+
+
+/* One commit more for an entry that was tried before. */
+static void
+refuse_again(const char *entry)
+{
+    redisReply *reply;
+
+    make_due();
+    reply = access_call(&harness, "webhook_commit", hook, "one",
+        claim("one"), "0", "", "0", "", entry, "check.done", "7", "400",
+        "retry", "60000", "answered 400", NULL);
+    assert_string_equal(redis_reply_code(reply), "OK");
+    freeReplyObject(reply);
+}
+
+
+static void
+what_is_refused_again_and_again_holds_up_no_other(void **state)
+{
+    char entries[8][64];
+
+    (void) state;
+    for (int i = 0; i < 8; i++) {
+        const char *epoch;
+
+        snprintf(entries[i], sizeof(entries[i]), "%s", say("c"));
+        epoch = claim("one");
+        assert_string_not_equal(epoch, "");
+        settle("one", epoch, entries[i], entries[i], i % 2 ? "done"
+            : "retry", "");
+    }
+    assert_int_equal(state_number("failing"), 0);
+    refuse_again(entries[0]);
+    assert_int_equal(state_number("failing"), 0);
+    say("c");
+    assert_string_not_equal(claim("one"), "");
+}
+
+
+/* Claims as `owner` with room for so many that fail. */
+static size_t
+count_claimed(const char *failing_room)
+{
+    size_t      count;
+    redisReply *reply = access_call(&harness, "webhook_due", "one", "10000",
+        "8", failing_room, NULL);
+
+    count = (reply->elements - 2) / 4;
+    freeReplyObject(reply);
+    return count;
+}
+
+
+static void
+who_fails_leaves_room_for_who_does_not(void **state)
+{
+    char former[64];
+
+    (void) state;
+    snprintf(former, sizeof(former), "%s", hook);
+    say("c1");
+    freeReplyObject(redis_harness_command(&harness, "HSET " W "webhook:%s:"
+        "state failing 1000", hook));
+    subscribe();
+    make_due();
+    /* of the two the one that fails is due for longer */
+    freeReplyObject(redis_harness_command(&harness, "ZADD " QUEUE " -1 %b",
+        harness_format("acme %s", former), 5 + strlen(former)));
+    assert_int_equal(count_claimed("0"), 1);
+    assert_int_equal(count_claimed("0"), 0);
+    assert_int_equal(count_claimed("1"), 1);
 }
 
 
 static void
 after_days_one_is_given_up_or_all_is_switched_off(void **state)
 {
-    char first[64];
+    char first[64], epoch[24];
 
     (void) state;
     snprintf(first, sizeof(first), "%s", say("c1"));
@@ -293,6 +372,17 @@ after_days_one_is_given_up_or_all_is_switched_off(void **state)
         harness_format("/admin/v1/webhooks/%s", hook), NULL,
         "{\"enabled\":true}"));
     assert_string_not_equal(claim("one"), "");
+    /* ... and what waited has its days before it again */
+    freeReplyObject(redis_harness_command(&harness, "HSET " W "webhook:%s:"
+        "attempts %s %b", hook, first, "90 1000", (size_t) 7));
+    freeReplyObject(redis_harness_command(&harness, "ZADD " W "webhook:%s:"
+        "retries 0 %s", hook, first));
+    json_decref(harness_ask(&harness, 200, SCIM_METHOD_PATCH,
+        harness_format("/admin/v1/webhooks/%s", hook), NULL,
+        "{\"enabled\":true}"));
+    snprintf(epoch, sizeof(epoch), "%s", claim("one"));
+    settle("one", epoch, first, "", "retry", "");
+    assert_int_equal(state_number("givenUp"), 1);
 }
 
 
@@ -372,6 +462,9 @@ main(void)
         cmocka_unit_test_setup(what_fails_waits_and_the_rest_goes_on, begin),
         cmocka_unit_test_setup(nothing_new_is_sent_while_nothing_is_accepted,
             begin),
+        cmocka_unit_test_setup(
+            what_is_refused_again_and_again_holds_up_no_other, begin),
+        cmocka_unit_test_setup(who_fails_leaves_room_for_who_does_not, begin),
         cmocka_unit_test_setup(
             after_days_one_is_given_up_or_all_is_switched_off, begin),
         cmocka_unit_test_setup(a_test_waits_for_nothing, begin),

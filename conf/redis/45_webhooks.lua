@@ -4,8 +4,10 @@
 do -- names of this file alone: Lua allows 200 at the top level
 
 local WEBHOOKS_MAX = 20 -- of a workspace
-local RETRIES_MAX = 16 -- deliveries that wait for another try; then no new ones
-local RETRIES_FAILING = 4 -- the same while nothing at all is accepted
+local RETRIES_MAX = 1000 -- deliveries that wait for another try; then no new
+local RETRIES_FAILING = 4 -- the same while nothing new is accepted, but for
+local PROBE_FIRST, PROBE_LAST = 1000, 3600000 -- ms between single new ones
+local SCANNED = 200 -- subscriptions looked at for some that do not fail
 local GIVE_UP = 3 * 86400000 -- ms
 local IDLE = 60000 -- ms after which one that nothing wakes is looked at
 local KEPT = 200 -- deliveries that can be looked at
@@ -52,6 +54,14 @@ local function push_state(c, id, out)
     return out
 end
 
+-- The days that a delivery is tried for begin now.
+local function begin_anew(c, key)
+    for _, entry in ipairs(call('ZRANGE', key .. ':retries', 0, -1)) do
+        call('ZADD', key .. ':retries', number_text(c.now), entry)
+        call('HSET', key .. ':attempts', entry, '0 ' .. number_text(c.now))
+    end
+end
+
 local function last_entry(c)
     local last = call('XREVRANGE', c.prefix .. 'audit', '+', '-', 'COUNT', 1)
     return last[1] and last[1][1] or '0-0'
@@ -90,6 +100,9 @@ register('webhook_put', function(keys, args)
     if args[7] ~= '' then
         call('HSET', key .. ':state', 'off', args[7] == '1' and ''
             or 'by an operator', 'failing', '')
+    end
+    if args[7] == '1' then
+        begin_anew(c, key)
     end
     free_webhook(c, id)
     append_event(c, 'webhook.put', 'webhook', id, number_text(version + 1),
@@ -142,7 +155,7 @@ register('webhooks', function(keys, args)
 end, { 'no-writes' })
 
 -- webhook_test <id> <actor> <txn>: a delivery that waits for nothing before it
--- → OK <entry> | NOTFOUND | STATE: is off
+-- → OK <entry> | NOTFOUND | STATE: is off | LIMIT: too many wait
 register('webhook_test', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then
@@ -155,6 +168,9 @@ register('webhook_test', function(keys, args)
     local state = call('HMGET', key .. ':state', 'off', 'owner')
     if (state[1] or '') ~= '' then
         return { 'STATE' }
+    end
+    if call('ZCARD', key .. ':retries') >= RETRIES_MAX then
+        return { 'LIMIT' }
     end
     local entry = notice(c, 'webhook.test', args[4], '', '', 'actor', args[5])
     call('ZADD', key .. ':retries', number_text(c.now), entry)
@@ -235,29 +251,35 @@ end, { 'no-writes' })
 
 -- ---- delivering ----------------------------------------------------------------
 
--- webhook_due <owner> <lease ms> <limit>: subscriptions of the whole shard
--- that have something to do, claimed.  Answers OK <subscriptions there are>
--- { <workspace> <id> <epoch> }...
+-- webhook_due <owner> <lease ms> <limit> <how many of these may fail at the
+-- moment>: subscriptions of the whole shard that have something to do, claimed.
+-- Who fails leaves room for who does not.  Answers OK <subscriptions there are>
+-- { <workspace> <id> <epoch> <fails 0|1> }...
 register('webhook_due', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then
         return failed
     end
     local out = { 'OK', call('ZCARD', c.shard .. 'webhooks') }
+    local room, failing_room = tonumber(args[6]), tonumber(args[7])
     for _, member in ipairs(call('ZRANGEBYSCORE', c.shard .. 'webhooks',
-        '-inf', number_text(c.now), 'LIMIT', 0, tonumber(args[6]))) do
+        '-inf', number_text(c.now), 'LIMIT', 0, SCANNED)) do
         local workspace, id = string.match(member, '^(%S+) (%S+)$')
         c.workspace, c.prefix = workspace, c.shard .. workspace .. ':'
         local key = webhook_key(c, id) .. ':state'
+        local state = call('HMGET', key, 'off', 'failing')
+        local fails = (state[2] or '') ~= '' and 1 or 0
         if call('EXISTS', webhook_key(c, id)) == 0
-            or (call('HGET', key, 'off') or '') ~= '' then
+            or (state[1] or '') ~= '' then
             queue_webhook(c, id, nil)
-        else
+        elseif room > 0 and fails <= failing_room then
+            room, failing_room = room - 1, failing_room - fails
             call('HSET', key, 'owner', args[4])
             queue_webhook(c, id, c.now + tonumber(args[5]))
-            out[#out + 1] = workspace
-            out[#out + 1] = id
-            out[#out + 1] = call('HINCRBY', key, 'epoch', 1)
+            for _, text in ipairs({ workspace, id, call('HINCRBY', key,
+                'epoch', 1), fails }) do
+                out[#out + 1] = text
+            end
         end
     end
     return out
@@ -280,9 +302,31 @@ local function push_entry(out, entry)
     end
 end
 
-local function retries_max(c, key)
-    return (call('HGET', key .. ':state', 'failing') or '') ~= ''
-        and RETRIES_FAILING or RETRIES_MAX
+-- How many new entries may be sent now, and when that can change (nil: by what
+-- is accepted alone).  While no new one is accepted few of them are tried: one
+-- that is refused again and again holds up no other, and a receiver that is
+-- dead does not fill Redis.
+local function room_for_new(c, key)
+    local waiting = call('ZCARD', key .. ':retries')
+    local state = call('HMGET', key .. ':state', 'failing', 'probeAt')
+    if (state[1] or '') == '' then
+        return math.max(0, RETRIES_MAX - waiting)
+    end
+    if waiting < RETRIES_FAILING then
+        return RETRIES_MAX
+    end
+    local at = tonumber(state[2] or '') or 0
+    return (at <= c.now and waiting < RETRIES_MAX) and 1 or 0, at
+end
+
+-- The next single one, later and later.
+local function note_probe(c, key)
+    local failing = tonumber(call('HGET', key .. ':state', 'failing') or '')
+    if failing then
+        call('HSET', key .. ':state', 'probeAt', number_text(c.now
+            + math.min(PROBE_LAST, math.max(PROBE_FIRST, (c.now - failing)
+                / 8))))
+    end
 end
 
 -- Something was trimmed before it was delivered: it is said where people look.
@@ -313,7 +357,7 @@ register('webhook_read', function(keys, args)
     end
     local out = { 'OK', call('GET', key), 0, 0 }
     for _, id in ipairs(call('ZRANGEBYSCORE', key .. ':retries', '-inf',
-        number_text(c.now))) do
+        number_text(c.now), 'LIMIT', 0, args[7])) do
         local entry = call('XRANGE', audit_key, id, id)[1]
         if entry then
             again = again + 1
@@ -327,9 +371,11 @@ register('webhook_read', function(keys, args)
         end
     end
     out[3], out[4] = lost, again
-    if call('ZCARD', key .. ':retries') < retries_max(c, key) then
+    local room = math.min(room_for_new(c, key), tonumber(args[7]))
+    if room > 0 then
+        note_probe(c, key)
         for _, entry in ipairs(call('XRANGE', audit_key, '(' .. state[1],
-            '+', 'COUNT', args[7])) do
+            '+', 'COUNT', room)) do
             push_entry(out, entry)
         end
     end
@@ -347,7 +393,8 @@ end
 local function put_off(c, key, entry, attempt, again)
     local first = string.match(call('HGET', key .. ':attempts', entry) or '',
         '^%d+ (%d+)$') or number_text(c.now)
-    if (call('HGET', key .. ':state', 'failing') or '') == '' then
+    if attempt == '1' and (call('HGET', key .. ':state', 'failing') or '')
+        == '' then
         call('HSET', key .. ':state', 'failing', number_text(c.now))
     end
     if c.now - tonumber(first) > GIVE_UP then
@@ -363,10 +410,15 @@ local function forget_retry(key, entry)
     call('HDEL', key .. ':attempts', entry)
 end
 
--- What became of one delivery: entry type attempt status done|retry <again in
--- ms> reason
+-- What became of one delivery: entry type attempt status done|retry|later
+-- <again in ms> reason; later: it was not sent yet
 local function settle_delivery(c, key, args, i)
     local entry, result = args[i], args[i + 4]
+    if result == 'later' then
+        call('ZADD', key .. ':retries', number_text(c.now), entry)
+        call('HSETNX', key .. ':attempts', entry, '0 ' .. number_text(c.now))
+        return
+    end
     if result == 'done' then
         forget_retry(key, entry)
         call('HSET', key .. ':state', 'failing', '')
@@ -388,9 +440,9 @@ local function next_due(c, key)
     if first[2] then
         due = math.min(due, tonumber(first[2]))
     end
-    if (state[1] or '') ~= ''
-        and call('ZCARD', key .. ':retries') < retries_max(c, key) then
-        due = c.now
+    if (state[1] or '') ~= '' then
+        local room, at = room_for_new(c, key)
+        due = room > 0 and c.now or math.min(due, at or due)
     end
     return math.max(due, tonumber(state[2] or '') or 0)
 end
@@ -411,7 +463,7 @@ end
 
 -- webhook_commit <id> <owner> <epoch> <lease ms, 0 = set free> <cursor or
 -- empty> <pause ms> <off: a reason or empty> { entry type attempt status
--- done|retry <again in ms> reason }... → OK <due in ms> <off: why> | STATE
+-- done|retry|later <again in ms> reason }... → OK <due in ms> <off: why> | STATE
 register('webhook_commit', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then

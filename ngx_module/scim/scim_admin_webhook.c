@@ -301,6 +301,9 @@ tested(scim_operation_t *operation, const scim_reply_t *reply)
     if (scim_reply_is(reply, "NOTFOUND")) {
         return no_such_webhook(admin);
     }
+    if (scim_reply_is(reply, "LIMIT")) {
+        return scim_admin_error(admin, 409, "too many deliveries wait");
+    }
     if (!scim_reply_is(reply, "OK")) {
         return scim_admin_error(admin, 409, "the webhook is switched off");
     }
