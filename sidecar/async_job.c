@@ -142,7 +142,7 @@ static void
 finish(job_t *job, outcome_t *outcome)
 {
     bool         sent;
-    char         version[24], *text = outcome_text(job, outcome);
+    char        *text = outcome_text(job, outcome);
     const char  *id, *type = subject(job, outcome->path, &id);
     redis_call_t call;
 
@@ -156,7 +156,7 @@ finish(job_t *job, outcome_t *outcome)
     redis_call_text(&call, job->id);
     redis_call_text(&call, type);
     redis_call_text(&call, id);
-    redis_call_number(&call, outcome->version, version);
+    redis_call_number(&call, outcome->version);
     redis_call_text(&call, text);
     sent = redis_call_send(&call, job->engine->redis, on_finished, job);
     free(text);

@@ -123,7 +123,7 @@ on_applied(void *data, const redisReply *reply)
 static void
 apply_from(check_job_t *job, long long first)
 {
-    char          number[24], seed[SCIM_UUID_LEN + 1];
+    char          seed[SCIM_UUID_LEN + 1];
     unsigned char random[10];
     redis_call_t  call;
 
@@ -141,7 +141,7 @@ apply_from(check_job_t *job, long long first)
     redis_call_text(&call, seed);
     redis_call_text(&call, "");
     redis_call_text(&call, "all");
-    redis_call_number(&call, first, number);
+    redis_call_number(&call, first);
     send_call(job, &call, on_applied);
 }
 
@@ -199,17 +199,15 @@ on_finished(void *data, const redisReply *reply)
 static void
 send_finish(check_job_t *job)
 {
-    char         count[24], listed[24];
     redis_call_t call;
     bool         done = strcmp(job->state, "done") == 0;
 
     begin_call(job, &call, "check_finish", false);
     redis_call_text(&call, job->state);
     redis_call_text(&call, job->reason);
-    redis_call_number(&call, done ? (long long) job->finding_count : 0,
-        count);
+    redis_call_number(&call, done ? (long long) job->finding_count : 0);
     redis_call_number(&call, job->compare
-        ? (long long) check_compare_listed(job->compare) : 0, listed);
+        ? (long long) check_compare_listed(job->compare) : 0);
     redis_call_text(&call, done && job->finding_count > 0
         ? check_compare_suspicion(job->compare) : "");
     send_call(job, &call, on_finished);
@@ -272,7 +270,6 @@ add_row(redis_call_t *call, const finding_t *finding)
 static void
 store_rows(check_job_t *job)
 {
-    char         first[24];
     size_t       end = job->stored + ROW_PAGE;
     redis_call_t call;
 
@@ -281,7 +278,7 @@ store_rows(check_job_t *job)
         return;
     }
     begin_call(job, &call, "check_rows", false);
-    redis_call_number(&call, (long long) job->stored + 1, first);
+    redis_call_number(&call, (long long) job->stored + 1);
     for ( ; job->stored < job->finding_count && job->stored < end;
          job->stored++)
     {
@@ -402,7 +399,6 @@ on_grants(void *data, const redisReply *reply)
 static void
 ask_grants(check_job_t *job)
 {
-    char         limit[24];
     redis_call_t call;
 
     redis_call_begin(&call, "check_grants", true, job->shard, job->workspace,
@@ -411,7 +407,7 @@ ask_grants(check_job_t *job)
     redis_call_text(&call, job->since);
     redis_call_text(&call, job->removed ? "removed" : "grants");
     redis_call_text(&call, job->after);
-    redis_call_number(&call, GRANT_PAGE, limit);
+    redis_call_number(&call, GRANT_PAGE);
     send_call(job, &call, on_grants);
 }
 
@@ -548,7 +544,6 @@ on_renewed(void *data, const redisReply *reply)
 static void
 on_timer(loop_t *loop, void *data)
 {
-    char         lease[24];
     check_job_t *job = data;
     redis_call_t call;
 
@@ -558,7 +553,7 @@ on_timer(loop_t *loop, void *data)
         return;
     }
     begin_call(job, &call, "check_renew", false);
-    redis_call_number(&call, LEASE, lease);
+    redis_call_number(&call, LEASE);
     redis_call_send(&call, job->engine->redis, on_renewed, NULL);
     loop_timer_arm(job->timer, RENEW_PERIOD);
 }
@@ -619,7 +614,6 @@ on_due(void *data, const redisReply *reply)
 void
 checks_look(engine_t *engine, unsigned number)
 {
-    char         lease[24], limit[24];
     shard_t     *shard = &engine->shards[number];
     redis_call_t call;
 
@@ -629,8 +623,8 @@ checks_look(engine_t *engine, unsigned number)
     }
     redis_call_begin(&call, "check_due", false, number, "", engine->dataset);
     redis_call_text(&call, engine->conf->name);
-    redis_call_number(&call, LEASE, lease);
-    redis_call_number(&call, CLAIM_MAX, limit);
+    redis_call_number(&call, LEASE);
+    redis_call_number(&call, CLAIM_MAX);
     shard->checks_asked = redis_call_send(&call, engine->redis, on_due,
         shard);
 }

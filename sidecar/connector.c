@@ -1,4 +1,5 @@
 #include "connector_call.h"
+#include "scim_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,7 +54,7 @@ connector_end(connector_call_t *call, outcome_kind_t kind,
     connector_outcome_t *outcome = &call->outcome;
 
     if (reason != call->reason) {
-        snprintf(call->reason, sizeof(call->reason), "%s", reason);
+        scim_text_copy(call->reason, sizeof(call->reason), reason);
     }
     outcome->kind = kind;
     outcome->reason = call->reason;
@@ -201,8 +202,7 @@ connector_run(connectors_t *connectors, const connector_task_t *task,
     call->outcome.retry_after_ms = -1;
     scim_buffer_init(&call->kept, CONNECTOR_ANSWER_KEPT);
     scim_buffer_init(&call->found.email, 4096);
-    snprintf(call->member_id, sizeof(call->member_id), "%s",
-        task->member_id);
+    scim_text_copy(call->member_id, sizeof(call->member_id), task->member_id);
     call->next = connectors->calls;
     if (call->next) {
         call->next->prev = call;

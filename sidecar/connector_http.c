@@ -5,6 +5,7 @@
 
 #include "pointer.h"
 #include "scim_fold.h"
+#include "scim_text.h"
 
 /*
  * The steps of a task against an app with the `http` connector:
@@ -135,8 +136,11 @@ write_key(const connector_call_t *call, connector_step_t step, char *key,
             call->task->looks);
         return;
     }
-    snprintf(key, size, "%s%s%s", call->task->key, second ? ":" : "",
-        second ? step_verbs[step] : "");
+    if (second) {
+        snprintf(key, size, "%s:%s", call->task->key, step_verbs[step]);
+    } else {
+        scim_text_copy(key, size, call->task->key);
+    }
 }
 
 

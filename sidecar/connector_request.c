@@ -52,14 +52,15 @@ static bool
 add_line(request_t *request, const char *name, const char *value)
 {
     lines_t *lines = &request->lines;
+    char    *line = lines->count < LINE_COUNT_MAX
+        ? malloc(strlen(name) + strlen(value) + sizeof(": ")) : NULL;
 
-    if (lines->count == LINE_COUNT_MAX
-        || asprintf(&lines->line[lines->count], "%s: %s", name, value) < 0)
-    {
-        lines->line[lines->count] = NULL;
+    if (line == NULL) {
         return refuse(request, OUTCOME_RETRY, "out of memory");
     }
-    lines->line[++lines->count] = NULL;
+    stpcpy(stpcpy(stpcpy(line, name), ": "), value);
+    lines->line[lines->count++] = line;
+    lines->line[lines->count] = NULL;
     return true;
 }
 

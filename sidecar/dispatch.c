@@ -1,4 +1,5 @@
 #include "dispatch.h"
+#include "scim_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,8 +102,8 @@ queue_new(dispatch_t *dispatch, const char *workspace, const char *app)
     }
     queue->dispatch = dispatch;
     queue->concurrency = CONCURRENCY_UNKNOWN;
-    snprintf(queue->workspace, sizeof(queue->workspace), "%s", workspace);
-    snprintf(queue->app, sizeof(queue->app), "%s", app);
+    scim_text_copy(queue->workspace, sizeof(queue->workspace), workspace);
+    scim_text_copy(queue->app, sizeof(queue->app), app);
     queue->next = dispatch->queues;
     dispatch->queues = queue;
     return queue;
@@ -243,7 +244,7 @@ dispatch_refused(queue_t *queue, unsigned shard, const char *task,
     if (item) {
         item->shard = shard;
         item->removal = removal;
-        snprintf(item->task, sizeof(item->task), "%s", task);
+        scim_text_copy(item->task, sizeof(item->task), task);
         list_push_front(removal ? &queue->removals : &queue->others, item);
         queue->length++;
     }
@@ -274,7 +275,7 @@ add(dispatch_t *dispatch, unsigned shard, const char *workspace,
     }
     item->shard = shard;
     item->removal = removal;
-    snprintf(item->task, sizeof(item->task), "%s", task);
+    scim_text_copy(item->task, sizeof(item->task), task);
     list_push(list, item);
     queue->length++;
     pump(queue);

@@ -134,7 +134,6 @@ on_dirty(void *data, const redisReply *reply)
 static void
 claim_dirty(loop_t *loop, void *data)
 {
-    char         lease[24], limit[24];
     shard_t     *shard = data;
     engine_t    *engine = shard->engine;
     redis_call_t call;
@@ -145,8 +144,8 @@ claim_dirty(loop_t *loop, void *data)
     }
     redis_call_begin(&call, "dirty_claim", false, shard->number, "",
         engine->dataset);
-    redis_call_number(&call, ENGINE_DIRTY_LEASE, lease);
-    redis_call_number(&call, CLAIM_MAX, limit);
+    redis_call_number(&call, ENGINE_DIRTY_LEASE);
+    redis_call_number(&call, CLAIM_MAX);
     shard->dirty_asked = redis_call_send(&call, engine->redis, on_dirty,
         shard);
 }
@@ -186,7 +185,6 @@ on_due(void *data, const redisReply *reply)
 static void
 claim_due(loop_t *loop, void *data)
 {
-    char         limit[24];
     shard_t     *shard = data;
     engine_t    *engine = shard->engine;
     redis_call_t call;
@@ -197,7 +195,7 @@ claim_due(loop_t *loop, void *data)
     }
     redis_call_begin(&call, "task_due", false, shard->number, "",
         engine->dataset);
-    redis_call_number(&call, CLAIM_MAX, limit);
+    redis_call_number(&call, CLAIM_MAX);
     shard->due_asked = redis_call_send(&call, engine->redis, on_due, shard);
 }
 
@@ -239,12 +237,11 @@ on_leavers(void *data, const redisReply *reply)
 static void
 look_at_leavers(shard_t *shard)
 {
-    char         limit[24];
     redis_call_t call;
 
     redis_call_begin(&call, "leavers_due", false, shard->number, "",
         shard->engine->dataset);
-    redis_call_number(&call, CLAIM_MAX, limit);
+    redis_call_number(&call, CLAIM_MAX);
     redis_call_send(&call, shard->engine->redis, on_leavers, shard);
 }
 
@@ -253,14 +250,13 @@ look_at_leavers(shard_t *shard)
 static void
 trim_audit(engine_t *engine)
 {
-    char         days[24], entries[24];
     redis_call_t call;
 
     engine->audit_next = (engine->audit_next + 1) % engine->shard_count;
     redis_call_begin(&call, "audit_trim", false, engine->audit_next, "",
         engine->dataset);
-    redis_call_number(&call, engine->conf->audit_entries, entries);
-    redis_call_number(&call, engine->conf->audit_days, days);
+    redis_call_number(&call, engine->conf->audit_entries);
+    redis_call_number(&call, engine->conf->audit_days);
     redis_call_send(&call, engine->redis, on_ignored, NULL);
     engine->shards[engine->audit_next].leavers = true; /* of other sidecars */
 }

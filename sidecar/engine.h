@@ -6,7 +6,7 @@
 #include "app_cache.h"
 #include "conf.h"
 #include "connector.h"
-#include "redis_client.h"
+#include "redis_call.h"
 #include "scim_schema.h"
 #include "scim_key.h"
 

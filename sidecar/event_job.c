@@ -6,6 +6,7 @@
 
 #include "log.h"
 #include "scim_json.h"
+#include "scim_text.h"
 
 #define PAGE         500  /* users that are marked at once */
 #define DEAD_WORDS   20 /* of the command that sets an event aside */
@@ -86,11 +87,10 @@ begin(event_t *event, redis_call_t *call, const char *function,
 static void
 sync_user(event_t *event)
 {
-    char         lease[24];
     redis_call_t call;
 
     begin(event, &call, "user_sync", false);
-    redis_call_number(&call, ENGINE_DIRTY_LEASE, lease);
+    redis_call_number(&call, ENGINE_DIRTY_LEASE);
     redis_call_text(&call, event->id);
     send_step(event, &call, on_marked);
 }
@@ -99,11 +99,10 @@ sync_user(event_t *event)
 static void
 mark_user(event_t *event, const char *user)
 {
-    char         lease[24];
     redis_call_t call;
 
     begin(event, &call, "mark_user", false);
-    redis_call_number(&call, ENGINE_DIRTY_LEASE, lease);
+    redis_call_number(&call, ENGINE_DIRTY_LEASE);
     redis_call_text(&call, user);
     send_step(event, &call, on_marked);
 }
@@ -122,7 +121,7 @@ on_mark_page(void *data, const redisReply *reply)
 
     if (ok && redis_reply_number(reply, 2) > 0) {
         engine_wake_dirty(event->engine, event->shard, 0);
-        snprintf(event->after, sizeof(event->after), "%s",
+        scim_text_copy(event->after, sizeof(event->after),
             redis_reply_text(reply, 1));
         if (redis_reply_number(reply, 2) == PAGE) {
             mark_page(event);
@@ -135,14 +134,13 @@ on_mark_page(void *data, const redisReply *reply)
 static void
 mark_page(event_t *event)
 {
-    char         limit[24];
     redis_call_t call;
 
     begin(event, &call, "mark", false);
     redis_call_text(&call, event->kind);
     redis_call_text(&call, event->id);
     redis_call_text(&call, event->after);
-    redis_call_number(&call, PAGE, limit);
+    redis_call_number(&call, PAGE);
     redis_call_text(&call, event->app);
     send_step(event, &call, on_mark_page);
 }
@@ -153,9 +151,9 @@ mark_all(event_t *event, const char *kind, const char *id)
 {
     /* `id` may be the event's own */
     if (id != event->id) {
-        snprintf(event->id, sizeof(event->id), "%s", id);
+        scim_text_copy(event->id, sizeof(event->id), id);
     }
-    snprintf(event->kind, sizeof(event->kind), "%s", kind);
+    scim_text_copy(event->kind, sizeof(event->kind), kind);
     mark_page(event);
 }
 
@@ -172,7 +170,7 @@ on_resynced(void *data, const redisReply *reply)
     bool     ok = redis_reply_ok(reply);
 
     if (ok && *redis_reply_text(reply, 1)) {
-        snprintf(event->after, sizeof(event->after), "%s",
+        scim_text_copy(event->after, sizeof(event->after),
             redis_reply_text(reply, 2));
         resync_page(event, redis_reply_text(reply, 1));
     } else if (ok) {
@@ -433,10 +431,10 @@ read_event(event_t *event, const redisReply *fields)
     json_t     *data = scim_json_read(text, strlen(text),
         &scim_json_stored_limits, NULL);
 
-    snprintf(event->workspace, sizeof(event->workspace), "%s",
-        field(fields, "ws"));
-    snprintf(event->id, sizeof(event->id), "%s", field(fields, "id"));
-    snprintf(event->kind, sizeof(event->kind), "%s", field(fields, "type"));
+    scim_text_copy(event->workspace, sizeof(event->workspace), field(fields,
+        "ws"));
+    scim_text_copy(event->id, sizeof(event->id), field(fields, "id"));
+    scim_text_copy(event->kind, sizeof(event->kind), field(fields, "type"));
     /* a create that failed made nothing that had an id */
     if (*op && (event->id[0] || strcmp(op, "async.completed") == 0)
         && json_is_object(data)
@@ -465,7 +463,7 @@ event_job_start(engine_t *engine, unsigned shard, const redisReply *entry,
     event->data = data;
     event->shard = shard;
     event->steps = 1; /* held until every step was asked for */
-    snprintf(event->stream_id, sizeof(event->stream_id), "%s",
+    scim_text_copy(event->stream_id, sizeof(event->stream_id),
         redis_reply_text(entry, 0));
     if (fields && fields->type != REDIS_REPLY_ARRAY) {
         fields = NULL; /* trimmed while pending: nothing is left of it */

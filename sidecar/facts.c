@@ -8,6 +8,7 @@
 #include "scim_arena.h"
 #include "scim_json.h"
 #include "scim_record.h"
+#include "scim_text.h"
 
 typedef struct {
     scim_arena_t       arena;
@@ -298,7 +299,7 @@ facts_read(const redisReply *reply, app_cache_t *cache)
     facts->memory = memory;
     memory->cache = cache;
     facts->plan.now = redis_reply_number(reply, 1);
-    snprintf(facts->digest, sizeof(facts->digest), "%s",
+    scim_text_copy(facts->digest, sizeof(facts->digest),
         redis_reply_text(reply, 2));
     record = next_string(&reader);
     person_read(record ? record->str : "", record ? (size_t) record->len : 0,

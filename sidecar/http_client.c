@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "http_call.h"
+#include "scim_text.h"
 
 #define IDLE_HANDLES_MAX 64
 
@@ -107,7 +108,7 @@ call_end(http_call_t *call, CURLcode code)
 
     http_call_answer(call, code, &answer);
     /* curl writes into its error buffer again when the handle goes */
-    snprintf(problem, sizeof(problem), "%s", answer.problem);
+    scim_text_copy(problem, sizeof(problem), answer.problem);
     answer.problem = problem;
     call_leave(call);
     call->done(call->data, &answer);

@@ -6,6 +6,7 @@
 #include "facts.h"
 #include "log.h"
 #include "scim_join.h"
+#include "scim_text.h"
 #include "scim_token.h"
 #include "scim_uuid.h"
 
@@ -17,11 +18,6 @@ typedef struct {
     char code[SCIM_JOIN_CODE_LEN + 1]; /* of the invite's link */
     char code_hash[65];
 } new_ids_t;
-
-/* Numbers of a change as text, until the call is sent. */
-typedef struct {
-    char lost_at[24], reminded_at[24], reminded[24], reinvited[24];
-} numbers_t;
 
 /* One user's planning: facts, then the commit of what follows from them. */
 typedef struct {
@@ -114,7 +110,7 @@ on_committed(void *data, const redisReply *reply)
 
 
 static void
-add_change(redis_call_t *call, job_t *job, size_t i, numbers_t *numbers)
+add_change(redis_call_t *call, job_t *job, size_t i)
 {
     plan_change_t *change = &job->plan.changes[i];
     static const char *const actions[] = { "keep", "new", "manual", "drop" };
@@ -128,7 +124,7 @@ add_change(redis_call_t *call, job_t *job, size_t i, numbers_t *numbers)
     redis_call_text(call, change->email);
     redis_call_text(call, change->user_name);
     if (change->lost_at) {
-        redis_call_number(call, change->lost_at, numbers->lost_at);
+        redis_call_number(call, change->lost_at);
     } else {
         redis_call_text(call, "");
     }
@@ -144,9 +140,9 @@ add_change(redis_call_t *call, job_t *job, size_t i, numbers_t *numbers)
     redis_call_text(call, change->share);
     redis_call_text(call, job->ids[i].code);
     redis_call_text(call, job->ids[i].code_hash);
-    redis_call_number(call, change->reminded_at, numbers->reminded_at);
-    redis_call_number(call, change->reminded, numbers->reminded);
-    redis_call_number(call, change->reinvited, numbers->reinvited);
+    redis_call_number(call, change->reminded_at);
+    redis_call_number(call, change->reminded);
+    redis_call_number(call, change->reinvited);
 }
 
 
@@ -178,31 +174,27 @@ make_ids(job_t *job)
 static void
 commit(job_t *job)
 {
-    char         lease[24], recheck[24], count[24];
-    numbers_t   *numbers = calloc(job->plan.count + 1, sizeof(*numbers));
     redis_call_t call;
 
-    if (numbers == NULL || !make_ids(job)) {
-        free(numbers);
+    if (!make_ids(job)) {
         job_end(job);
         return;
     }
     redis_call_begin(&call, "plan_commit", false, job->shard, job->workspace,
         job->engine->dataset);
     redis_call_text(&call, job->user);
-    redis_call_number(&call, job->lease, lease);
+    redis_call_number(&call, job->lease);
     redis_call_text(&call, job->facts->digest);
-    redis_call_number(&call, job->plan.recheck_at, recheck);
+    redis_call_number(&call, job->plan.recheck_at);
     redis_call_text(&call, "sidecar");
     redis_call_text(&call, "");
-    redis_call_number(&call, (long long) job->plan.count, count);
+    redis_call_number(&call, (long long) job->plan.count);
     for (size_t i = 0; i < job->plan.count; i++) {
-        add_change(&call, job, i, &numbers[i]);
+        add_change(&call, job, i);
     }
     if (!redis_call_send(&call, job->engine->redis, on_committed, job)) {
         job_end(job);
     }
-    free(numbers);
 }
 
 
@@ -257,8 +249,8 @@ plan_job_start(engine_t *engine, unsigned shard, const char *workspace,
     job->engine = engine;
     job->shard = shard;
     job->lease = lease;
-    snprintf(job->workspace, sizeof(job->workspace), "%s", workspace);
-    snprintf(job->user, sizeof(job->user), "%s", user);
+    scim_text_copy(job->workspace, sizeof(job->workspace), workspace);
+    scim_text_copy(job->user, sizeof(job->user), user);
     engine->plans++;
     ask_facts(job);
 }

@@ -7,6 +7,7 @@
 
 #include "desire.h"
 #include "planner_step.h"
+#include "scim_text.h"
 
 /*
  * What happens to a grant.  A removal that was not sent yet is taken back; a
@@ -386,7 +387,7 @@ add_change(plan_t *plan, step_t *step)
     plan->changes = changes;
     step->change.sources = scim_buffer_take(&step->desire.sources, NULL);
     if (step->desire.share) {
-        snprintf(step->change.share, sizeof(step->change.share), "%s",
+        scim_text_copy(step->change.share, sizeof(step->change.share),
             step->desire.share);
     } else {
         desire_strongest(step->app, step->stored->sources,

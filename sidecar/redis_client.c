@@ -1,4 +1,4 @@
-#include "redis_client.h"
+#include "redis_request.h"
 
 #include <hiredis/async.h>
 #include <stdio.h>
@@ -12,8 +12,6 @@
 #define BACKOFF_MIN 50 /* ms */
 #define BACKOFF_MAX 2000
 #define ADDRESS_MAX 256
-#define LENGTH_DIGITS 20 /* of a size_t */
-#define DEADLINE_AT 6 /* among the arguments of every call */
 
 struct redis_client_s {
     loop_t                *loop;
@@ -29,16 +27,6 @@ struct redis_client_s {
     bool                   up;
     bool                   closing;
 };
-
-/* A command on its way, kept whole until its reply for a second try. */
-typedef struct {
-    redis_client_t *client;
-    redis_reply_pt  reply;
-    void           *data;
-    bool            reloaded;
-    size_t          len;
-    char            text[]; /* as it goes over the wire */
-} request_t;
 
 static void connect_now(loop_t *loop, void *data);
 
@@ -323,20 +311,28 @@ lacks_functions(const redisReply *reply)
 
 
 static bool
-send_again(redisAsyncContext *context, request_t *request)
+put_on_wire(redisAsyncContext *context, redis_request_t *request)
+{
+    return redisAsyncFormattedCommand(context, on_reply, request,
+        request->text + request->start, request->len - request->start)
+        == REDIS_OK;
+}
+
+
+static bool
+send_again(redisAsyncContext *context, redis_request_t *request)
 {
     request->reloaded = true;
     return redisAsyncCommand(context, on_ignored, NULL, "FUNCTION LOAD %b",
                scim_function_library, scim_function_library_len) == REDIS_OK
-        && redisAsyncFormattedCommand(context, on_reply, request,
-               request->text, request->len) == REDIS_OK;
+        && put_on_wire(context, request);
 }
 
 
 static void
 on_reply(redisAsyncContext *context, void *reply, void *data)
 {
-    request_t *request = data;
+    redis_request_t *request = data;
 
     if (reply && !request->reloaded && lacks_functions(reply)
         && send_again(context, request))
@@ -348,52 +344,19 @@ on_reply(redisAsyncContext *context, void *reply, void *data)
 }
 
 
-/* "<mark><number>\r\n"; hiredis formats each with stdio. */
-static char *
-put_length(char *out, char mark, size_t number)
+bool
+redis_request_send(redis_request_t *request, redis_client_t *client,
+    redis_reply_pt reply, void *data)
 {
-    char   digits[LENGTH_DIGITS];
-    size_t count = 0;
-
-    do {
-        digits[count++] = (char) ('0' + number % 10);
-        number /= 10;
-    } while (number);
-    *out++ = mark;
-    while (count) {
-        *out++ = digits[--count];
+    if (client->up && client->context) {
+        request->reply = reply;
+        request->data = data;
+        if (put_on_wire(client->context, request)) {
+            return true;
+        }
     }
-    *out++ = '\r';
-    *out++ = '\n';
-    return out;
-}
-
-
-static request_t *
-request_new(int argc, const char **argv, const size_t *argv_len)
-{
-    char      *out;
-    size_t     size = LENGTH_DIGITS + 3;
-    request_t *request;
-
-    for (int i = 0; i < argc; i++) {
-        size += LENGTH_DIGITS + 5 + argv_len[i];
-    }
-    request = malloc(sizeof(*request) + size);
-    if (request == NULL) {
-        return NULL;
-    }
-    memset(request, 0, sizeof(*request));
-    out = put_length(request->text, '*', (size_t) argc);
-    for (int i = 0; i < argc; i++) {
-        out = put_length(out, '$', argv_len[i]);
-        memcpy(out, argv[i], argv_len[i]);
-        out += argv_len[i];
-        *out++ = '\r';
-        *out++ = '\n';
-    }
-    request->len = (size_t) (out - request->text);
-    return request;
+    free(request);
+    return false;
 }
 
 
@@ -401,140 +364,16 @@ bool
 redis_client_send(redis_client_t *client, int argc, const char **argv,
     const size_t *argv_len, redis_reply_pt reply, void *data)
 {
-    request_t *request;
+    redis_request_t *request = redis_request_new();
 
-    if (!client->up || client->context == NULL) {
-        return false;
+    for (int i = 0; i < argc; i++) {
+        redis_request_add(&request, argv[i], argv_len[i]);
     }
-    request = request_new(argc, argv, argv_len);
     if (request == NULL) {
         return false;
     }
-    request->client = client;
-    request->reply = reply;
-    request->data = data;
-    if (redisAsyncFormattedCommand(client->context, on_reply, request,
-            request->text, request->len) != REDIS_OK)
-    {
-        free(request);
-        return false;
-    }
-    return true;
-}
-
-
-void
-redis_call_add(redis_call_t *call, const char *text, size_t len)
-{
-    int          size;
-    size_t      *lengths;
-    const char **arguments;
-
-    if (call->argc == call->size) {
-        size = call->size ? 2 * call->size : 32;
-        arguments = realloc(call->argv, (size_t) size * sizeof(*arguments));
-        if (arguments) {
-            call->argv = arguments;
-        }
-        lengths = realloc(call->argv_len, (size_t) size * sizeof(*lengths));
-        if (lengths) {
-            call->argv_len = lengths;
-        }
-        if (arguments == NULL || lengths == NULL) {
-            call->failed = true;
-            return;
-        }
-        call->size = size;
-    }
-    call->argv[call->argc] = text;
-    call->argv_len[call->argc++] = len;
-}
-
-
-void
-redis_call_text(redis_call_t *call, const char *text)
-{
-    redis_call_add(call, text, strlen(text));
-}
-
-
-void
-redis_call_number(redis_call_t *call, long long number, char *space)
-{
-    char               digits[LENGTH_DIGITS];
-    size_t             count = 0, len = 0;
-    unsigned long long left = number < 0 ? -(unsigned long long) number
-                                         : (unsigned long long) number;
-
-    do {
-        digits[count++] = (char) ('0' + left % 10);
-        left /= 10;
-    } while (left);
-    if (number < 0) {
-        space[len++] = '-';
-    }
-    while (count) {
-        space[len++] = digits[--count];
-    }
-    redis_call_add(call, space, len);
-}
-
-
-void
-redis_call_begin(redis_call_t *call, const char *function, bool read_only,
-    unsigned shard, const char *workspace, const char *dataset)
-{
-    int    key_len;
-    size_t prefix_len = sizeof(SCIM_FUNCTION_PREFIX) - 1;
-    size_t len = strlen(function);
-
-    memset(call, 0, sizeof(*call));
-    if (prefix_len + len > sizeof(call->name)) {
-        call->failed = true;
-        return;
-    }
-    memcpy(call->name, SCIM_FUNCTION_PREFIX, prefix_len);
-    memcpy(call->name + prefix_len, function, len);
-    key_len = snprintf(call->key, sizeof(call->key), "scim:{%03u}:events",
-        shard % 1000);
-    redis_call_text(call, read_only ? "FCALL_RO" : "FCALL");
-    redis_call_add(call, call->name, prefix_len + len);
-    redis_call_text(call, "1");
-    redis_call_add(call, call->key, (size_t) key_len);
-    redis_call_text(call, workspace);
-    redis_call_text(call, dataset);
-    redis_call_text(call, "0");
-}
-
-
-void
-redis_call_because(redis_call_t *call, const char *cause)
-{
-    if (call->failed || asprintf(&call->because, "0\n%s", cause) < 0) {
-        call->because = NULL;
-        call->failed = true;
-        return;
-    }
-    call->argv[DEADLINE_AT] = call->because;
-    call->argv_len[DEADLINE_AT] = strlen(call->because);
-}
-
-
-bool
-redis_call_send(redis_call_t *call, redis_client_t *client,
-    redis_reply_pt reply, void *data)
-{
-    bool sent = !call->failed
-        && redis_client_send(client, call->argc, call->argv, call->argv_len,
-            reply, data);
-
-    free(call->argv);
-    free(call->argv_len);
-    free(call->because);
-    call->because = NULL;
-    call->argv = NULL;
-    call->argv_len = NULL;
-    return sent;
+    redis_request_close(request);
+    return redis_request_send(request, client, reply, data);
 }
 
 

@@ -34,34 +34,6 @@ bool redis_client_send(redis_client_t *client, int argc, const char **argv,
 
 bool redis_client_up(const redis_client_t *client);
 
-/*
- * A call of one of our functions, put together piece by piece; the key and
- * the arguments that every call begins with come from call_begin().
- */
-typedef struct {
-    const char **argv;
-    size_t      *argv_len;
-    int          argc;
-    int          size;
-    char         key[32];
-    char         name[64];
-    char        *because; /* owned: deadline and cause */
-    bool         failed;
-} redis_call_t;
-
-void redis_call_begin(redis_call_t *call, const char *function,
-    bool read_only, unsigned shard, const char *workspace,
-    const char *dataset);
-/* What the call is made for: the lines of a cause (PROTOCOL.md), copied. */
-void redis_call_because(redis_call_t *call, const char *cause);
-/* The text is borrowed until redis_call_send(). */
-void redis_call_add(redis_call_t *call, const char *text, size_t len);
-void redis_call_text(redis_call_t *call, const char *text);
-/* `space` (24 bytes) keeps the digits until redis_call_send(). */
-void redis_call_number(redis_call_t *call, long long number, char *space);
-bool redis_call_send(redis_call_t *call, redis_client_t *client,
-    redis_reply_pt reply, void *data);
-
 /* The code that a function answered; "" for anything else. */
 const char *redis_reply_code(const redisReply *reply);
 bool redis_reply_ok(const redisReply *reply);

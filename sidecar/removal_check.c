@@ -112,7 +112,6 @@ on_told(void *data, const redisReply *reply)
 static void
 tell(removal_check_t *check)
 {
-    char         next[24], pages[24], count[24];
     size_t       end = check->told + ROW_PAGE;
     redis_call_t call;
     static const char *const verdicts[] = { "absent", "present",
@@ -124,12 +123,12 @@ tell(removal_check_t *check)
     if (end < check->count) {
         redis_call_text(&call, "");
     } else {
-        redis_call_number(&call, check->next_ms, next);
+        redis_call_number(&call, check->next_ms);
     }
     redis_call_text(&call, words[check->health]);
-    redis_call_number(&call, check->pages, pages);
+    redis_call_number(&call, check->pages);
     redis_call_text(&call, check->reason);
-    redis_call_number(&call, (long long) (end - check->told), count);
+    redis_call_number(&call, (long long) (end - check->told));
     for (; check->told < end; check->told++) {
         const removal_t *removal = &check->removals[check->told];
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "scim_text.h"
 
 #define READ_COUNT   "256"
 #define BLOCK_MS     "4000"
@@ -54,7 +55,6 @@ on_acked(void *data, const redisReply *reply)
 static void
 ack_shard(stream_t *stream, unsigned shard)
 {
-    char         count_text[24];
     unsigned     count = 0;
     redis_call_t call;
 
@@ -63,7 +63,7 @@ ack_shard(stream_t *stream, unsigned shard)
     }
     redis_call_begin(&call, "ack", false, shard, "",
         stream->engine->dataset);
-    redis_call_number(&call, count, count_text);
+    redis_call_number(&call, count);
     for (unsigned i = 0; i < stream->ack_count; i++) {
         if (stream->ack_shards[i] == shard) {
             redis_call_text(&call, stream->acks[i]);
@@ -120,7 +120,7 @@ ack_later(stream_t *stream, unsigned shard, const char *id)
         }
         stream->ack_size = size;
     }
-    snprintf(stream->acks[stream->ack_count], 48, "%s", id);
+    scim_text_copy(stream->acks[stream->ack_count], 48, id);
     stream->ack_shards[stream->ack_count++] = shard;
     if (!loop_timer_armed(stream->ack_timer)) {
         loop_timer_arm(stream->ack_timer, ACK_AFTER_MS);
@@ -182,7 +182,7 @@ take_stream(stream_t *stream, const redisReply *one)
         const redisReply *entry = entries->element[i];
 
         if (entry->type == REDIS_REPLY_ARRAY && entry->elements > 0) {
-            snprintf(stream->own_from[shard], 48, "%s",
+            scim_text_copy(stream->own_from[shard], 48,
                 redis_reply_text(entry, 0));
             take_event(stream, shard, entry);
         }
@@ -259,8 +259,8 @@ read_more(stream_t *stream)
 {
     engine_t    *engine = stream->engine;
     unsigned     shards = engine->shard_count;
-    redis_call_t call = { 0 };
-    char       (*keys)[SCIM_KEY_MAX];
+    char         key[SCIM_KEY_MAX];
+    redis_call_t call;
 
     if (stream->reading || engine->stopping || !engine->ready
         || stream->busy >= engine->conf->events_max
@@ -268,10 +268,7 @@ read_more(stream_t *stream)
     {
         return;
     }
-    keys = calloc(shards, sizeof(*keys));
-    if (keys == NULL) {
-        return;
-    }
+    redis_call_open(&call);
     redis_call_text(&call, "XREADGROUP");
     redis_call_text(&call, "GROUP");
     redis_call_text(&call, "sidecar");
@@ -282,13 +279,12 @@ read_more(stream_t *stream)
     redis_call_text(&call, BLOCK_MS);
     redis_call_text(&call, "STREAMS");
     for (unsigned i = 0; i < shards; i++) {
-        redis_call_add(&call, keys[i], scim_key_events(keys[i], i));
+        redis_call_add(&call, key, scim_key_events(key, i));
     }
     for (unsigned i = 0; i < shards; i++) {
         redis_call_text(&call, stream->own ? stream->own_from[i] : ">");
     }
     stream->reading = redis_call_send(&call, stream->reader, on_read, stream);
-    free(keys);
 }
 
 

@@ -9,6 +9,7 @@
 #include "backoff.h"
 #include "facts.h"
 #include "log.h"
+#include "scim_text.h"
 
 #define RENEW_PERIOD (ENGINE_TASK_LEASE / 3)
 #define FINISH_RETRY 1000 /* ms between tries to record an outcome */
@@ -26,7 +27,8 @@ typedef struct {
     task_kind_t         kind;
     const scim_app_t   *app; /* lent by the cache */
     person_t            person;
-    char               *texts[GRANT_FIELD_COUNT]; /* the grant */
+    const char         *texts[GRANT_FIELD_COUNT]; /* the grant */
+    char               *grant; /* where these lie */
     char                join_url[512]; /* "" = none */
     char                user[ENGINE_ID_MAX];
     connector_task_t    call;
@@ -55,9 +57,7 @@ run_free(run_t *run)
 {
     loop_timer_free(run->timer);
     app_cache_release(run->queue->dispatch->engine->apps, run->app);
-    for (int i = 0; i < GRANT_FIELD_COUNT; i++) {
-        free(run->texts[i]);
-    }
+    free(run->grant);
     free(run->body);
     free(run->member_id);
     free(run);
@@ -154,7 +154,6 @@ on_renewed(void *data, const redisReply *reply)
 static void
 on_run_timer(loop_t *loop, void *data)
 {
-    char         attempt[24], lease[24];
     run_t       *run = data;
     engine_t    *engine = run->queue->dispatch->engine;
     redis_call_t call;
@@ -168,36 +167,44 @@ on_run_timer(loop_t *loop, void *data)
         run->queue->workspace, engine->dataset);
     redis_call_text(&call, run->task);
     redis_call_text(&call, engine->conf->name);
-    redis_call_number(&call, run->attempt, attempt);
-    redis_call_number(&call, ENGINE_TASK_LEASE, lease);
+    redis_call_number(&call, run->attempt);
+    redis_call_number(&call, ENGINE_TASK_LEASE);
     redis_call_send(&call, engine->redis, on_renewed, NULL);
     loop_timer_arm(run->timer, RENEW_PERIOD);
 }
 
 
+/* Calls a second; "" = not known. */
+static void
+add_rate(redis_call_t *call, double rate)
+{
+    char text[32] = "";
+
+    if (rate > 0) {
+        snprintf(text, sizeof(text), "%.6g", rate);
+    }
+    redis_call_text(call, text);
+}
+
+
 /* What the answer says about the app, for all sidecars. */
 static void
-add_health(run_t *run, redis_call_t *call, char (*space)[24])
+add_health(const run_t *run, redis_call_t *call)
 {
     static const char *const words[] = { "", "ok", "failed", "denied",
                                          "limited" };
     static const char *const removals[] = { "", "unverified", "listed",
                                             "accepted" };
 
-    redis_call_number(call, run->attempts_max, space[0]);
+    redis_call_number(call, run->attempts_max);
     redis_call_text(call, words[run->health]);
-    redis_call_number(call, run->calls, space[1]);
-    snprintf(space[2], sizeof(space[2]), "%.3f",
-        dispatch_observed(run->queue));
-    redis_call_text(call, space[2]);
-    redis_call_number(call, run->pause, space[3]);
-    if (run->advice.per_second > 0) {
-        snprintf(space[4], sizeof(space[4]), "%.6g", run->advice.per_second);
-        redis_call_text(call, space[4]);
-    } else {
-        redis_call_text(call, "");
-    }
-    redis_call_number(call, run->advice.hold_ms, space[5]);
+    redis_call_number(call, run->calls);
+    /* who is too fast is told how fast that was */
+    add_rate(call, run->health == HEALTH_LIMITED
+        ? dispatch_observed(run->queue) : 0);
+    redis_call_number(call, run->pause);
+    add_rate(call, run->advice.per_second);
+    redis_call_number(call, run->advice.hold_ms);
     redis_call_text(call, removals[run->removal_word]);
 }
 
@@ -205,7 +212,6 @@ add_health(run_t *run, redis_call_t *call, char (*space)[24])
 static void
 send_finish(run_t *run)
 {
-    char         attempt[24], again[24], status[24], space[6][24];
     engine_t    *engine = run->queue->dispatch->engine;
     redis_call_t call;
 
@@ -213,17 +219,17 @@ send_finish(run_t *run)
         run->queue->workspace, engine->dataset);
     redis_call_text(&call, run->task);
     redis_call_text(&call, engine->conf->name);
-    redis_call_number(&call, run->attempt, attempt);
+    redis_call_number(&call, run->attempt);
     redis_call_text(&call, run->state);
-    redis_call_number(&call, run->again, again);
+    redis_call_number(&call, run->again);
     redis_call_text(&call, run->unknown ? "1" : "0");
     redis_call_text(&call, run->member_id);
     redis_call_text(&call, run->texts[GRANT_FIELD_ACCESS_ROLE]);
     redis_call_text(&call, run->why);
     redis_call_text(&call, "sidecar");
-    redis_call_number(&call, run->status, status);
+    redis_call_number(&call, run->status);
     redis_call_text(&call, run->body);
-    add_health(run, &call, space);
+    add_health(run, &call);
     if (!redis_call_send(&call, engine->redis, on_finished, run)) {
         on_finished(run, NULL);
     }
@@ -287,7 +293,7 @@ on_outcome(void *data, const connector_outcome_t *outcome)
     run->body = strndup(outcome->body ? outcome->body : "",
         outcome->body ? outcome->body_len : 0);
     run->member_id = strdup(outcome->member_id ? outcome->member_id : "");
-    snprintf(run->why, sizeof(run->why), "%s",
+    scim_text_copy(run->why, sizeof(run->why),
         outcome->reason ? outcome->reason : "");
     if (run->body == NULL || run->member_id == NULL) {
         run_end(run);
@@ -325,10 +331,10 @@ remember_address(run_t *run)
     const char *name = run->texts[GRANT_FIELD_USER_NAME];
 
     if (*email && run->kind != TASK_INVITE) {
-        snprintf(run->person.email, sizeof(run->person.email), "%s", email);
+        scim_text_copy(run->person.email, sizeof(run->person.email), email);
     }
     if (*name && run->kind != TASK_INVITE) {
-        snprintf(run->person.user_name, sizeof(run->person.user_name), "%s",
+        scim_text_copy(run->person.user_name, sizeof(run->person.user_name),
             name);
     }
 }
@@ -353,7 +359,7 @@ fill_call(run_t *run, const redisReply *reply)
     const char       *before = run->texts[GRANT_FIELD_BEFORE];
     connector_task_t *call = &run->call;
 
-    snprintf(run->user, sizeof(run->user), "%s", redis_reply_text(reply, 5));
+    scim_text_copy(run->user, sizeof(run->user), redis_reply_text(reply, 5));
     call->key = run->task;
     call->kind = run->kind;
     call->attempt = run->attempt;
@@ -384,6 +390,25 @@ fill_call(run_t *run, const redisReply *reply)
 }
 
 
+/* The reply ends before the call does: its texts are copied. */
+static bool
+copy_grant(run_t *run, const redisReply *reply)
+{
+    size_t size = 0;
+    char  *at;
+
+    for (size_t i = 0; i < GRANT_FIELD_COUNT; i++) {
+        size += strlen(redis_reply_text(reply, 8 + i)) + 1;
+    }
+    run->grant = at = malloc(size);
+    for (size_t i = 0; at && i < GRANT_FIELD_COUNT; i++) {
+        run->texts[i] = at;
+        at = stpcpy(at, redis_reply_text(reply, 8 + i)) + 1;
+    }
+    return at != NULL;
+}
+
+
 static bool
 read_claim(run_t *run, const redisReply *reply)
 {
@@ -406,11 +431,8 @@ read_claim(run_t *run, const redisReply *reply)
     run->attempt = (unsigned) redis_reply_number(reply, 2);
     person_read(user->str ? user->str : "", (size_t) user->len,
         &run->person);
-    for (int i = 0; i < GRANT_FIELD_COUNT; i++) {
-        run->texts[i] = strdup(redis_reply_text(reply, 8 + (size_t) i));
-        if (run->texts[i] == NULL) {
-            return false;
-        }
+    if (!copy_grant(run, reply)) {
+        return false;
     }
     run->excused = (unsigned) redis_reply_number(reply,
         8 + GRANT_FIELD_COUNT);
@@ -463,7 +485,6 @@ on_claimed(void *data, const redisReply *reply)
 bool
 task_run_start(queue_t *queue, const item_t *item)
 {
-    char         lease[24];
     run_t       *run = calloc(1, sizeof(*run));
     engine_t    *engine = queue->dispatch->engine;
     redis_call_t call;
@@ -478,12 +499,12 @@ task_run_start(queue_t *queue, const item_t *item)
     run->queue = queue;
     run->shard = item->shard;
     run->removal = item->removal;
-    snprintf(run->task, sizeof(run->task), "%s", item->task);
+    scim_text_copy(run->task, sizeof(run->task), item->task);
     redis_call_begin(&call, "task_claim", false, run->shard,
         queue->workspace, engine->dataset);
     redis_call_text(&call, run->task);
     redis_call_text(&call, engine->conf->name);
-    redis_call_number(&call, ENGINE_TASK_LEASE, lease);
+    redis_call_number(&call, ENGINE_TASK_LEASE);
     if (!redis_call_send(&call, engine->redis, on_claimed, run)) {
         run_free(run);
         return false;

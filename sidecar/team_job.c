@@ -186,12 +186,11 @@ on_users(void *data, const redisReply *reply)
 static void
 sync_users(job_t *job)
 {
-    char         lease[24];
     size_t       count = json_array_size(job->users) - job->user_at;
     redis_call_t call;
 
     call_begin(job, &call, "users_sync");
-    redis_call_number(&call, job->lease, lease);
+    redis_call_number(&call, job->lease);
     redis_call_text(&call, job->until);
     /* the first call looks at the team's record, too: one wait less */
     redis_call_text(&call, job->user_at == 0 ? job->group : "");
@@ -243,11 +242,10 @@ on_people(void *data, const redisReply *reply)
 static void
 sync_page(job_t *job, const char *kind, const char *id)
 {
-    char         lease[24];
     redis_call_t call;
 
     call_begin(job, &call, "people_sync");
-    redis_call_number(&call, job->lease, lease);
+    redis_call_number(&call, job->lease);
     redis_call_text(&call, job->until);
     redis_call_text(&call, kind);
     redis_call_text(&call, id);

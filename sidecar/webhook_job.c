@@ -48,11 +48,6 @@ struct webhook_job_s {
     loop_timer_t       *timer;
 };
 
-/* The digits of one delivery's numbers while they are sent. */
-typedef struct {
-    char attempt[24], status[24], wait[24];
-} numbers_t;
-
 static void go_on(webhook_job_t *job);
 static void commit(webhook_job_t *job);
 
@@ -256,16 +251,15 @@ cursor_of(webhook_job_t *job)
 
 
 static void
-add_result(redis_call_t *call, const webhook_delivery_t *delivery,
-    numbers_t *numbers)
+add_result(redis_call_t *call, const webhook_delivery_t *delivery)
 {
     redis_call_text(call, delivery->entry);
     redis_call_text(call, delivery->type);
-    redis_call_number(call, delivery->attempt, numbers->attempt);
-    redis_call_number(call, delivery->status, numbers->status);
+    redis_call_number(call, delivery->attempt);
+    redis_call_number(call, delivery->status);
     redis_call_text(call, delivery->later ? "later" : delivery->done ? "done"
         : "retry");
-    redis_call_number(call, delivery->wait, numbers->wait);
+    redis_call_number(call, delivery->wait);
     redis_call_text(call, delivery->reason);
 }
 
@@ -323,29 +317,25 @@ on_committed(void *data, const redisReply *reply)
 static void
 send_commit(webhook_job_t *job)
 {
-    numbers_t   *numbers = calloc(job->count + 1, sizeof(*numbers));
-    char         lease[24], pause[24];
     const char  *cursor = cursor_of(job);
     redis_call_t call;
 
     begin_call(job, &call, "webhook_commit");
-    redis_call_number(&call, job->releasing ? 0 : WEBHOOK_LEASE, lease);
+    redis_call_number(&call, job->releasing ? 0 : WEBHOOK_LEASE);
     redis_call_text(&call, cursor ? cursor : "");
-    redis_call_number(&call, job->releasing ? job->pause : 0, pause);
+    redis_call_number(&call, job->releasing ? job->pause : 0);
     redis_call_text(&call, job->releasing ? job->off : "");
-    for (size_t i = 0; i < job->count && numbers; i++) {
+    for (size_t i = 0; i < job->count; i++) {
         if (job->deliveries[i].state == WEBHOOK_COMMITTING) {
-            add_result(&call, &job->deliveries[i], &numbers[i]);
+            add_result(&call, &job->deliveries[i]);
         }
     }
     job->asking = true;
-    call.failed = call.failed || numbers == NULL;
     if (!redis_call_send(&call, job->webhooks->engine->redis, on_committed,
             job))
     {
         on_committed(job, NULL);
     }
-    free(numbers);
 }
 
 
@@ -467,7 +457,6 @@ void
 webhook_job_start(webhooks_t *webhooks, unsigned shard,
     const char *workspace, const char *id, const char *epoch, bool failing)
 {
-    char           limit[24];
     webhook_job_t *job = calloc(1, sizeof(*job));
     redis_call_t   call;
 
@@ -494,7 +483,7 @@ webhook_job_start(webhooks_t *webhooks, unsigned shard,
     webhooks->failing_count += failing;
     loop_timer_arm(job->timer, RENEW_PERIOD);
     begin_call(job, &call, "webhook_read");
-    redis_call_number(&call, READ_MAX, limit);
+    redis_call_number(&call, READ_MAX);
     job->asking = true;
     if (!redis_call_send(&call, webhooks->engine->redis, on_read, job)) {
         on_read(job, NULL);

@@ -54,7 +54,6 @@ on_due(void *data, const redisReply *reply)
 void
 webhooks_look(engine_t *engine, unsigned number)
 {
-    char         lease[24], limit[24], failing[24];
     webhooks_t  *webhooks = engine->webhooks;
     redis_call_t call;
     unsigned     room = JOBS_MAX - webhooks->job_count;
@@ -70,9 +69,9 @@ webhooks_look(engine_t *engine, unsigned number)
     redis_call_begin(&call, "webhook_due", false, number, "",
         engine->dataset);
     redis_call_text(&call, engine->conf->name);
-    redis_call_number(&call, WEBHOOK_LEASE, lease);
-    redis_call_number(&call, room < CLAIM_MAX ? room : CLAIM_MAX, limit);
-    redis_call_number(&call, failing_room > 0 ? failing_room : 0, failing);
+    redis_call_number(&call, WEBHOOK_LEASE);
+    redis_call_number(&call, room < CLAIM_MAX ? room : CLAIM_MAX);
+    redis_call_number(&call, failing_room > 0 ? failing_room : 0);
     webhooks->shards[number].asked = redis_call_send(&call, engine->redis,
         on_due, &engine->shards[number]);
 }

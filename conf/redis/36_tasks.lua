@@ -282,8 +282,9 @@ end
 -- task_finish <task> <owner> <attempt> <state> <again in ms> <unknown>
 -- <member id> <applied role> <why> <actor> <status> <body> <attempts that
 -- count, at most; 0 = no end> <health: ok|failed|denied|limited|empty>
--- <calls> <calls a second> <pause ms> <learned calls a second or empty>
--- <ms that these hold> <a removal: unverified|listed|accepted|empty>.  Answers OK
+-- <calls> <calls a second, empty = not limited> <pause ms>
+-- <learned calls a second or empty> <ms that these hold>
+-- <a removal: unverified|listed|accepted|empty>.  Answers OK
 -- <others are due 0|1> <the app has more tasks 0|1> <state> <again in ms>
 -- <down|up|empty> <still listed: to be raised 0|1>
 register('task_finish', function(keys, args)
@@ -300,7 +301,7 @@ register('task_finish', function(keys, args)
     c.cause = read_cause(task[8])
     local outcome = { state = args[7], again = tonumber(args[8]), why =
         args[12], max = tonumber(args[16] or 0), health = args[17] or '',
-        calls = tonumber(args[18] or 1), observed = tonumber(args[19] or 1),
+        calls = tonumber(args[18] or 1), observed = tonumber(args[19] or '') or 1,
         pause = tonumber(args[20] or 0), learned = tonumber(args[21] or ''),
         learned_ms = tonumber(args[22] or '') }
     local changed = heed_app(c, key, task, outcome)
