@@ -67,7 +67,14 @@ connector_withdraw_send(connector_call_t *call)
 void
 connector_withdraw_begin(connector_call_t *call)
 {
-    if (tells_accepted(call->task->app)) {
+    const scim_app_t *app = call->task->app;
+    bool              lists = connector_verb(app, "find")
+        || connector_verb(app, "list");
+
+    /* without cancel it matters at least whether anybody is there */
+    if (tells_accepted(app)
+        || (lists && connector_verb(app, "cancel") == NULL))
+    {
         connector_http_look_up(call);
     } else {
         connector_withdraw_send(call);

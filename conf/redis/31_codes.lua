@@ -66,6 +66,6 @@ function codes.retire(c, app, user)
     if hash and hash ~= '' then
         call('EXPIRE', codes.key(c, hash), codes.KEPT)
     end
-    call('HDEL', grant, 'code', 'codeHash', 'codeUntil')
+    call('HDEL', grant, 'code', 'codeHash', 'codeUntil', 'missed')
     codes.forget_steps(c, app, user)
 end

@@ -109,6 +109,8 @@ local function note_state(c, app, user, was, state, role, actor, why)
         audit_grant(c, actor, app, user, from, state, why)
         if state == 'removed' then
             codes.retire(c, app, user)
+        elseif state == 'accepted' then
+            call('HDEL', grant_key(c, app, user), 'missed')
         elseif state == 'expired' then
             call('HSET', grant_key(c, app, user), 'memberId', '',
                 'appliedRole', '')

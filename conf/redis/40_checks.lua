@@ -380,24 +380,32 @@ end, { 'no-writes' })
 
 -- ---- applying ----------------------------------------------------------------
 
--- The app has lost the person: invited again, on the seat they have.
+-- The app has lost the person: invited again, on the seat they have.  By the
+-- clock once: a list that never shows open invites, or an app that drops
+-- people, would have somebody invited without end.  After that a person says.
 local function apply_missing(c, app, finding, actor)
     local key = grant_key(c, app, finding[USER])
-    local grant = call('HMGET', key, 'v', 'task', 'state')
-    if grant[1] ~= finding[V] or grant[2] ~= ''
-        or not MEMBER[grant[3]] then
+    local grant = call('HMGET', key, 'v', 'task', 'state', 'missed')
+    local ran_out = grant[3] == 'invited' and (call('HGET', app_key(c, app)
+        .. ':limits', 'inviteExpire') or '') ~= ''
+    local again = actor == 'schedule' and not ran_out and grant[4]
+    if grant[1] ~= finding[V] or grant[2] ~= '' or not MEMBER[grant[3]]
+        or again then
         return false
     end
     call('HSET', key, 'appliedRole', '', 'memberId', '')
     call('HINCRBY', key, 'v', 1)
     mark_dirty(c, finding[USER], c.now)
-    if grant[3] == 'invited' and (call('HGET', app_key(c, app) .. ':limits',
-        'inviteExpire') or '') ~= '' then
-        -- as one that ran out: the policy says what follows
+    if ran_out then -- the policy says what follows
         call('HSET', key, 'invitedAt', 1)
         audit_grant(c, actor, app, finding[USER], grant[3], grant[3],
             'a check did not find their invite in the app')
         return true
+    end
+    if actor == 'schedule' then
+        call('HSET', key, 'missed', 1)
+    else
+        call('HDEL', key, 'missed')
     end
     set_state(c, app, finding[USER], 'pending', actor,
         'a check did not find them in the app')
