@@ -7,6 +7,7 @@
 #include "redis_client.h"
 #include "scim_arena.h"
 #include "scim_json.h"
+#include "scim_json_scan.h"
 #include "scim_record.h"
 #include "scim_text.h"
 
@@ -25,17 +26,6 @@ typedef struct {
     memory_t         *memory;
     bool              failed;
 } reader_t;
-
-
-static void
-copy_text(const json_t *value, char *out, size_t size)
-{
-    const char *text = json_string_value(value);
-
-    if (text && json_string_length(value) < size) {
-        memcpy(out, text, json_string_length(value) + 1);
-    }
-}
 
 
 /* RFC 7643 leaves it open which address counts: primary, work, first. */
@@ -60,36 +50,79 @@ chosen_email(const json_t *emails)
 }
 
 
+/* True when there is one at all: then the user name does not stand in. */
+static bool
+read_email(const scim_json_piece_t *value, person_t *person)
+{
+    json_t       *emails = scim_json_read(value->text, value->len,
+        &scim_json_stored_limits, NULL);
+    const json_t *email = chosen_email(emails);
+    bool          found = email != NULL;
+
+    if (json_is_string(email)
+        && json_string_length(email) < sizeof(person->email))
+    {
+        memcpy(person->email, json_string_value(email),
+            json_string_length(email) + 1);
+    }
+    json_decref(emails);
+    return found;
+}
+
+
+static void
+read_name(const scim_json_piece_t *value, person_t *person)
+{
+    scim_json_scan_t  scan;
+    scim_json_piece_t name, part;
+
+    scim_json_scan_open(&scan, value->text, value->len);
+    while (scim_json_scan_next(&scan, &name, &part)) {
+        if (scim_json_piece_is(&name, "givenName")) {
+            scim_json_piece_copy(&part, person->given_name,
+                sizeof(person->given_name));
+        } else if (scim_json_piece_is(&name, "familyName")) {
+            scim_json_piece_copy(&part, person->family_name,
+                sizeof(person->family_name));
+        }
+    }
+}
+
+
+/* A document holds much that is nobody's business here: it is not built. */
 void
 person_read(const char *record, size_t len, person_t *person)
 {
-    json_t       *document;
-    const json_t *name, *email;
-    scim_record_t parsed;
+    bool              has_email = false;
+    scim_record_t     parsed;
+    scim_json_scan_t  scan;
+    scim_json_piece_t name, value;
 
     memset(person, 0, sizeof(*person));
     if (!scim_record_parse(record, len, &parsed)) {
         return;
     }
-    document = scim_json_read(parsed.document, parsed.document_len,
-        &scim_json_stored_limits, NULL);
-    if (document == NULL) {
-        return;
+    person->active = true;
+    scim_json_scan_open(&scan, parsed.document, parsed.document_len);
+    while (scim_json_scan_next(&scan, &name, &value)) {
+        if (scim_json_piece_is(&name, "active")) {
+            person->active = !scim_json_piece_is(&value, "false");
+        } else if (scim_json_piece_is(&name, "userName")) {
+            scim_json_piece_copy(&value, person->user_name,
+                sizeof(person->user_name));
+        } else if (scim_json_piece_is(&name, "displayName")) {
+            scim_json_piece_copy(&value, person->display_name,
+                sizeof(person->display_name));
+        } else if (scim_json_piece_is(&name, "name")) {
+            read_name(&value, person);
+        } else if (scim_json_piece_is(&name, "emails")) {
+            has_email = read_email(&value, person);
+        }
     }
-    person->active = !json_is_false(json_object_get(document, "active"));
-    copy_text(json_object_get(document, "userName"), person->user_name,
-        sizeof(person->user_name));
-    copy_text(json_object_get(document, "displayName"), person->display_name,
-        sizeof(person->display_name));
-    name = json_object_get(document, "name");
-    copy_text(json_object_get(name, "givenName"), person->given_name,
-        sizeof(person->given_name));
-    copy_text(json_object_get(name, "familyName"), person->family_name,
-        sizeof(person->family_name));
-    email = chosen_email(json_object_get(document, "emails"));
-    copy_text(email ? email : json_object_get(document, "userName"),
-        person->email, sizeof(person->email));
-    json_decref(document);
+    if (!has_email) {
+        scim_text_copy(person->email, sizeof(person->email),
+            person->user_name);
+    }
 }
 
 
@@ -154,23 +187,40 @@ next_array(reader_t *reader, size_t count, size_t size)
 }
 
 
+/* The text of a JSON string; "" when there is no value. */
+static const char *
+copy_piece(reader_t *reader, const scim_json_piece_t *value)
+{
+    /* unescaped it is never longer */
+    char *copy = scim_arena_alloc(&reader->memory->arena, value->len + 1);
+
+    if (copy == NULL || (value->len > 0
+            && !scim_json_piece_copy(value, copy, value->len + 1)))
+    {
+        reader->failed = true;
+    }
+    return copy;
+}
+
+
 /* A share: {"role","accessRole"?} */
 static void
 read_share(reader_t *reader, const char *text, size_t len,
     plan_source_t *source)
 {
-    json_t     *share = scim_json_read(text, len, &scim_json_stored_limits,
-        NULL);
-    const char *role = json_string_value(json_object_get(share, "role"));
-    const char *access =
-        json_string_value(json_object_get(share, "accessRole"));
+    scim_json_scan_t  scan;
+    scim_json_piece_t name, value, access = { "", 0 };
 
-    source->owner = role && strcmp(role, "owner") == 0;
-    source->access_role = scim_arena_copy(&reader->memory->arena,
-        access ? access : "", access ? strlen(access) : 0);
-    reader->failed = reader->failed || share == NULL
-        || source->access_role == NULL;
-    json_decref(share);
+    scim_json_scan_open(&scan, text, len);
+    reader->failed = reader->failed || len == 0;
+    while (scim_json_scan_next(&scan, &name, &value)) {
+        if (scim_json_piece_is(&name, "role")) {
+            source->owner = scim_json_piece_is(&value, "\"owner\"");
+        } else if (scim_json_piece_is(&name, "accessRole")) {
+            access = value;
+        }
+    }
+    source->access_role = copy_piece(reader, &access);
 }
 
 

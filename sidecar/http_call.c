@@ -196,26 +196,12 @@ on_open(void *data, curlsocktype purpose, struct curl_sockaddr *address)
 
 
 static void
-set_security(http_call_t *call)
+set_certificate(const http_call_t *call)
 {
     CURL *easy = call->easy;
 
-    call->https = strncasecmp(call->url, "https:", 6) == 0;
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR,
-        call->https ? "https" : "http");
-    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(easy, CURLOPT_PROXY, "");
-    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
-    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
-    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call);
-    curl_easy_setopt(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
-    if (call->certificate) {
-        curl_easy_setopt(easy, CURLOPT_SSLCERT, call->certificate);
-        curl_easy_setopt(easy, CURLOPT_SSLKEY, call->key);
-    }
-    if (call->conf->ca_file) {
-        curl_easy_setopt(easy, CURLOPT_CAINFO, call->conf->ca_file);
-    }
+    curl_easy_setopt(easy, CURLOPT_SSLCERT, call->certificate);
+    curl_easy_setopt(easy, CURLOPT_SSLKEY, call->key);
 }
 
 
@@ -230,6 +216,7 @@ set_body(http_call_t *call)
     {
         curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
         curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call->method);
+        curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, NULL);
         return;
     }
     /* given whole, the body leaves together with the headers */
@@ -238,7 +225,6 @@ set_body(http_call_t *call)
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, call->body ? call->body : "");
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call->method);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_send);
-    curl_easy_setopt(easy, CURLOPT_PREREQDATA, call);
 }
 
 
@@ -282,35 +268,62 @@ set_mail(http_call_t *call)
 
 
 void
-http_call_prepare(http_call_t *call)
+http_call_equip(CURL *easy, const http_client_conf_t *conf)
 {
-    CURL *easy = call->easy;
-
-    curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
-    curl_easy_setopt(easy, CURLOPT_URL, call->url);
-    if (call->mail_to == NULL) {
-        curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
+    curl_easy_setopt(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
+    if (conf->ca_file) { /* else the system's */
+        curl_easy_setopt(easy, CURLOPT_CAINFO, conf->ca_file);
     }
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "ngx_scim");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long) call->timeout_ms);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-        (long) (call->timeout_ms < CONNECT_TIMEOUT_MAX_MS
-            ? call->timeout_ms : CONNECT_TIMEOUT_MAX_MS));
     curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, KEEP_ALIVE_SECONDS);
     curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->problem);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+}
+
+
+void
+http_call_prepare(http_call_t *call)
+{
+    CURL *easy = call->easy;
+    long  connect_ms = call->timeout_ms < CONNECT_TIMEOUT_MAX_MS
+        ? call->timeout_ms : CONNECT_TIMEOUT_MAX_MS;
+
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
+    curl_easy_setopt(easy, CURLOPT_URL, call->url);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long) call->timeout_ms);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->problem);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
-    set_security(call);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call);
+    curl_easy_setopt(easy, CURLOPT_PREREQDATA, call);
+    call->https = strncasecmp(call->url, "https:", 6) == 0;
+    set_certificate(call);
     if (call->mail_to) {
         set_mail(call);
     } else {
+        curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
         set_body(call);
     }
+}
+
+
+void
+http_call_strip(http_call_t *call)
+{
+    CURL *easy = call->easy;
+
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, NULL);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, NULL);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
 }
 
 

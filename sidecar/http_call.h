@@ -47,8 +47,14 @@ http_call_t *http_call_new(const http_client_conf_t *conf,
 
 void http_call_free(http_call_t *call);
 
-/* Sets every option of call->easy, a fresh handle. */
+/* Sets what is the same for every call, on a fresh handle. */
+void http_call_equip(CURL *easy, const http_client_conf_t *conf);
+
+/* Sets the rest, on call->easy; the last call's is overwritten. */
 void http_call_prepare(http_call_t *call);
+
+/* Leaves nothing in call->easy, which is kept, that is the call's. */
+void http_call_strip(http_call_t *call);
 
 /* What came of it; lent as long as the call and its handle live. */
 void http_call_answer(http_call_t *call, CURLcode code,

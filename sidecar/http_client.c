@@ -57,13 +57,28 @@ list_remove(call_list_t *list, http_call_t *call)
 }
 
 
+static CURL *
+take_handle(http_client_t *client, bool mail)
+{
+    CURL *easy;
+
+    if (!mail && client->idle_count > 0) {
+        return client->idle[--client->idle_count];
+    }
+    easy = curl_easy_init();
+    if (easy) {
+        http_call_equip(easy, &client->conf);
+    }
+    return easy;
+}
+
+
 static bool
 call_begin(http_call_t *call)
 {
     http_client_t *client = call->client;
 
-    call->easy = client->idle_count > 0
-        ? client->idle[--client->idle_count] : curl_easy_init();
+    call->easy = take_handle(client, call->mail_to != NULL);
     if (call->easy == NULL) {
         return false;
     }
@@ -90,8 +105,8 @@ call_leave(http_call_t *call)
     list_remove(&client->running, call);
     client->running_count--;
     curl_multi_remove_handle(client->multi, call->easy);
-    if (client->idle_count < IDLE_HANDLES_MAX) {
-        curl_easy_reset(call->easy);
+    if (call->mail_to == NULL && client->idle_count < IDLE_HANDLES_MAX) {
+        http_call_strip(call);
         client->idle[client->idle_count++] = call->easy;
     } else {
         curl_easy_cleanup(call->easy);

@@ -174,61 +174,85 @@ template_text(const char *text, template_values_t *values,
 }
 
 
+/* jansson is asked only where there is a doubt. */
 static bool
-fill_string(const json_t *string, template_values_t *values, json_t **filled)
+is_utf8(const char *text, size_t len)
+{
+    bool    valid = true;
+    json_t *string;
+
+    for (size_t i = 0; i < len; i++) {
+        valid = valid && (unsigned char) text[i] < 0x80;
+    }
+    if (valid) {
+        return true;
+    }
+    string = json_stringn(text, len);
+    valid = string != NULL;
+    json_decref(string);
+    return valid;
+}
+
+
+static bool
+write_string(const json_t *string, template_values_t *values,
+    scim_buffer_t *out)
 {
     bool          done;
+    const char   *filled;
     scim_buffer_t text;
 
     scim_buffer_init(&text, TEXT_MAX);
     done = expand(json_string_value(string), values, encode_plain, &text);
+    filled = text.len ? text.data : "";
     if (done && values->role_id_number
         && strcmp(json_string_value(string), "${role.id}") == 0)
     {
-        *filled = json_integer(strtoll(text.data, NULL, 10));
+        scim_buffer_printf(out, "%lld", strtoll(filled, NULL, 10));
+    } else if (done && !is_utf8(filled, text.len)) {
+        done = fail(values, "a value", "is not UTF-8");
     } else if (done) {
-        /* refuses what is not UTF-8 */
-        *filled = json_stringn(text.len ? text.data : "", text.len);
-        done = *filled != NULL || fail(values, "a value", "is not UTF-8");
+        scim_json_write_string(filled, text.len, out);
     }
     scim_buffer_free(&text);
     return done;
 }
 
 
-/* A copy of the tree with its strings filled in. */
+/* The tree as JSON text, its strings filled in. */
 static bool
-fill(const json_t *tree, template_values_t *values, json_t **filled)
+write_filled(const json_t *tree, template_values_t *values,
+    scim_buffer_t *out)
 {
+    bool        object = json_is_object(tree), first = true;
     size_t      index;
-    json_t     *member, *value, *copy;
+    json_t     *member;
     const char *name;
 
     if (json_is_string(tree)) {
-        return fill_string(tree, values, filled);
+        return write_string(tree, values, out);
     }
-    if (!json_is_object(tree) && !json_is_array(tree)) {
-        *filled = json_incref((json_t *) tree);
+    if (!object && !json_is_array(tree)) {
+        scim_json_write(tree, out);
         return true;
     }
-    copy = json_is_object(tree) ? json_object() : json_array();
+    scim_buffer_append_char(out, object ? '{' : '[');
     json_object_foreach((json_t *) tree, name, member) {
-        if (!fill(member, values, &value)
-            || json_object_set_new(copy, name, value) != 0)
-        {
-            json_decref(copy);
+        scim_buffer_append_text(out, first ? "" : ",");
+        scim_json_write_string(name, strlen(name), out);
+        scim_buffer_append_char(out, ':');
+        if (!write_filled(member, values, out)) {
             return false;
         }
+        first = false;
     }
     json_array_foreach(tree, index, member) {
-        if (!fill(member, values, &value)
-            || json_array_append_new(copy, value) != 0)
-        {
-            json_decref(copy);
+        scim_buffer_append_text(out, index ? "," : "");
+        if (!write_filled(member, values, out)) {
             return false;
         }
     }
-    *filled = copy;
+    scim_buffer_append_char(out, object ? '}' : ']');
     return true;
 }
 
@@ -237,13 +261,9 @@ bool
 template_body(const json_t *body, template_values_t *values,
     scim_buffer_t *out)
 {
-    json_t *filled;
-
-    if (!fill(body, values, &filled)) {
+    if (!write_filled(body, values, out)) {
         return false;
     }
-    scim_json_write(filled, out);
-    json_decref(filled);
     if (scim_buffer_failed(out)) {
         return fail(values, "the body", "became too long");
     }
