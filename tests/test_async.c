@@ -224,6 +224,112 @@ an_unknown_request_has_no_effect(void **state)
 }
 
 
+/* ---- Bulk ---- */
+
+#define BULK_OF(operations) "{\"Operations\":[" operations "]}"
+#define CREATE(name) "{\"method\":\"POST\",\"path\":\"/Users\"," \
+    "\"bulkId\":\"" name "\",\"data\":{\"userName\":\"" name "\"}}"
+
+static const char bulk_body[] = BULK_OF(CREATE("ann") "," CREATE("bob"));
+
+
+/* The statuses of its operations. */
+static const char *
+execute_bulk(const scim_effect_t *effect, size_t count)
+{
+    json_t         *answer, *operations;
+    const char     *statuses;
+    harness_call_t *call = harness_call_new(&harness, SCIM_METHOD_POST,
+        "/Bulk", NULL, bulk_body);
+
+    call->request.execution = text_of(accepted);
+    call->request.transaction = text_of(accepted);
+    call->request.effect = effect;
+    call->request.effect_count = count;
+    harness_call_run(&harness, call);
+    assert_int_equal(call->operation->response.status, 200);
+    answer = harness_json(call);
+    operations = json_object_get(answer, "Operations");
+    assert_int_equal(json_array_size(operations), 2);
+    statuses = harness_format("%s %s", harness_text(answer,
+        "Operations.0.status"), harness_text(answer, "Operations.1.status"));
+    json_decref(answer);
+    harness_call_free(call);
+    return statuses;
+}
+
+
+static void
+a_bulk_request_is_kept_as_a_whole(void **state)
+{
+    (void) state;
+    accept_request(SCIM_METHOD_POST, "/Bulk", bulk_body);
+    assert_string_equal(field("path"), "/Bulk");
+    assert_string_equal(field("body"), bulk_body);
+    assert_int_equal(harness_event_count(&harness), 1);
+    tell(400, SCIM_METHOD_POST, "/Bulk", BULK_OF(CREATE("a") ","),
+        "respond-async");
+    tell(400, SCIM_METHOD_POST, "/Bulk", BULK_OF(CREATE("a") "," CREATE("a")),
+        "respond-async");
+    assert_int_equal(harness_event_count(&harness), 1);
+}
+
+
+static void
+each_operation_has_its_effect_once(void **state)
+{
+    scim_effect_t effect = { 0 };
+
+    (void) state;
+    accept_request(SCIM_METHOD_POST, "/Bulk", bulk_body);
+    assert_string_equal(execute_bulk(NULL, 0), "201 201");
+    assert_string_equal(field("effectVersion:0"), "1");
+    assert_string_equal(field("effectVersion:1"), "1");
+    assert_int_equal(strlen(field("effectId:1")), 36);
+    assert_string_equal(harness_event(&harness, 0, "txn"),
+        harness_format("%s:1", accepted));
+    /* what is known to be done is not even tried: it would be 409 */
+    effect.version = 1;
+    assert_string_equal(execute_bulk(&effect, 1), "201 500"); /* DONE */
+    assert_int_equal(user_count(), 2);
+}
+
+
+static void
+outcomes_of_a_bulk_request_are_told_once(void **state)
+{
+    char            path[96];
+    json_t         *claims;
+    harness_call_t *call;
+
+    (void) state;
+    accept_request(SCIM_METHOD_POST, "/Bulk", bulk_body);
+    access_expect(&harness, "OK", "async_finish_bulk", accepted, "0", "1",
+        "0", "user", "u1", "1", "{\"status\":\"201\"}", NULL);
+    snprintf(path, sizeof(path), "/AsyncResponses/%s", accepted);
+    tell(202, SCIM_METHOD_GET, path, NULL, "");
+    access_expect(&harness, "OK", "async_finish_bulk", accepted, "1", "2",
+        "0", "user", "u9", "1", "{\"status\":\"201\"}",
+        "1", "bulk", "", "0", "{\"status\":\"404\"}", NULL);
+    access_expect(&harness, "STATE", "async_finish_bulk", accepted, "1", "0",
+        NULL);
+    assert_int_equal(harness_event_count(&harness), 3);
+    assert_string_equal(harness_event(&harness, 0, "txn"),
+        harness_format("%s:1", accepted));
+    assert_in_range(redis_harness_number(&harness,
+        "TTL scim:{007}:acme:async:%s:outcomes", accepted), 86000, 86400);
+    call = ask(200, SCIM_METHOD_GET, path, NULL, "");
+    claims = harness_json(call);
+    assert_int_equal(json_array_size(claims), 2);
+    assert_string_equal(harness_text(json_array_get(claims, 0),
+        "sub_id.uri"), "/Users/u1");
+    assert_string_equal(harness_text(json_array_get(claims, 1),
+        "sub_id.uri"), "/Bulk");
+    json_decref(claims);
+    harness_call_free(call);
+}
+
+
 /* ---- the outcome ---- */
 
 static void
@@ -346,6 +452,9 @@ main(void)
         ASYNC_TEST(an_effect_is_had_once),
         ASYNC_TEST(without_effect_nothing_is_noted),
         ASYNC_TEST(an_unknown_request_has_no_effect),
+        ASYNC_TEST(a_bulk_request_is_kept_as_a_whole),
+        ASYNC_TEST(each_operation_has_its_effect_once),
+        ASYNC_TEST(outcomes_of_a_bulk_request_are_told_once),
         ASYNC_TEST(an_outcome_can_be_fetched),
         ASYNC_TEST(nobody_else_can_fetch_it),
         ASYNC_TEST(discovery_says_so),

@@ -469,17 +469,26 @@ function async_key(c, id)
     return c.prefix .. 'async:' .. id
 end
 
+-- Of an accepted request, "<id>", or of an operation of an accepted Bulk
+-- request, "<id>:<number>": its key and what the fields of its effect end in.
+local function execution_of(c, r)
+    local at = string.find(r.execution, ':', 1, true) or #r.execution + 1
+    return async_key(c, string.sub(r.execution, 1, at - 1)),
+        string.sub(r.execution, at)
+end
+
 -- A request that a sidecar executes has its effect once: when it had it
 -- already, that is the answer.
 local function had_effect(c, r)
-    local known = call('HMGET', async_key(c, r.execution), 'state',
-        'effectId')
+    local key, which = execution_of(c, r)
+    local known = call('HMGET', key, 'state', 'effectId' .. which)
     return known[1] ~= 'queued' or known[2]
 end
 
 local function note_effect(c, r, version)
-    call('HSET', async_key(c, r.execution), 'effectId', r.id,
-        'effectVersion', version)
+    local key, which = execution_of(c, r)
+    call('HSET', key, 'effectId' .. which, r.id, 'effectVersion' .. which,
+        version)
 end
 
 local function commit(keys, args, may_grow)

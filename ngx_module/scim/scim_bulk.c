@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "scim_async.h"
 #include "scim_bulk_internal.h"
 
 /* The phases of a Bulk request, and the operations of its items. */
@@ -40,6 +41,11 @@ read_phase(scim_bulk_t *bulk)
 
     if (step != SCIM_STEP_SEND) {
         return step;
+    }
+    if (scim_async_wanted(bulk->operation.service, bulk->operation.request)) {
+        bulk->operation.parts = NULL; /* one command, and it is done */
+        return scim_async_keep(&bulk->operation,
+            (scim_text_t) { "/Bulk", 5 });
     }
     bulk->phase = link_phase;
     return scim_bulk_name(bulk) ? link_phase(bulk) : no_memory(bulk);
@@ -143,6 +149,9 @@ make_request(scim_bulk_t *bulk, scim_bulk_part_t *part)
     request->brief = true;
     request->circular = item->circular;
     request->transaction = transaction(bulk, part->item);
+    if (request->execution.len) {
+        request->execution = request->transaction;
+    }
 }
 
 
@@ -273,6 +282,26 @@ after_step(scim_bulk_t *bulk, scim_bulk_part_t *part, scim_step_t step)
 
 /* ---- running ---- */
 
+/* Its answer is that of the time when it was executed. */
+static void
+recall_effect(scim_bulk_t *bulk, size_t number)
+{
+    scim_bulk_item_t     *item = &bulk->item.at[number];
+    const scim_request_t *request = bulk->operation.request;
+
+    if (item->status || number >= request->effect_count
+        || request->effect[number].version == 0)
+    {
+        return;
+    }
+    item->status = scim_async_effect_status(item->method, item->type);
+    if (item->method != SCIM_METHOD_DELETE) {
+        snprintf(item->version_made, sizeof(item->version_made),
+            "W/\"%lld\"", request->effect[number].version);
+    }
+}
+
+
 /* True when the item has its answer already. */
 static bool
 cannot_run(scim_bulk_t *bulk, scim_bulk_item_t *item)
@@ -295,6 +324,7 @@ begin_item(scim_bulk_t *bulk, size_t number)
     scim_bulk_part_t *part;
     scim_bulk_item_t *item = &bulk->item.at[number];
 
+    recall_effect(bulk, number);
     if (cannot_run(bulk, item)) {
         end_item(bulk, number);
         return true;

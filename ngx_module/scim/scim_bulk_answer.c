@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "scim_bulk_internal.h"
@@ -82,6 +83,44 @@ unavailable(scim_bulk_t *bulk)
     scim_operation_fail(&bulk->operation, &error);
     bulk->operation.response.retry_after = bulk->retry_after;
     return SCIM_STEP_DONE;
+}
+
+
+bool
+scim_bulk_unavailable(const scim_operation_t *operation)
+{
+    const scim_bulk_t *bulk = (const scim_bulk_t *) operation;
+
+    return bulk->away || bulk->retry_after;
+}
+
+
+size_t
+scim_bulk_count(const scim_operation_t *operation)
+{
+    return ((const scim_bulk_t *) operation)->item.count;
+}
+
+
+bool
+scim_bulk_outcome(const scim_operation_t *operation, size_t number,
+    scim_bulk_outcome_t *outcome)
+{
+    const scim_bulk_t      *bulk = (const scim_bulk_t *) operation;
+    const scim_bulk_item_t *item = &bulk->item.at[number];
+
+    if (item->state != SCIM_BULK_DONE) {
+        return false;
+    }
+    outcome->type = item->type ? item->type->key_word : "bulk";
+    outcome->id = item->type && scim_uuid_valid(item->id.text, item->id.len)
+            && (item->method != SCIM_METHOD_POST || item->status < 300)
+        ? item->id : (scim_text_t) { "", 0 };
+    outcome->version = strncmp(item->version_made, "W/\"", 3) == 0
+        ? strtoll(item->version_made + 3, NULL, 10) : 0;
+    scim_buffer_reset(outcome->text);
+    append_item(bulk, item, outcome->text);
+    return true;
 }
 
 

@@ -32,14 +32,25 @@ type_of(const scim_schemas_t *schemas, const char *word)
 }
 
 
+/* An operation of a Bulk request need not name a type that there is. */
+static const char *
+endpoint_of(const scim_schemas_t *schemas, const scim_event_t *event)
+{
+    const scim_resource_type_t *type = type_of(schemas, event->type);
+
+    return type ? type->endpoint : strcmp(event->type, "bulk") == 0 ? "/Bulk"
+                                                                   : NULL;
+}
+
+
 /* RFC 9967: relative to the base URL. */
 static json_t *
-subject(const scim_resource_type_t *type, const scim_event_t *event,
+subject(const char *endpoint, const scim_event_t *event,
     const scim_event_token_t *token)
 {
     json_t *external = json_object_get(token->resource, "externalId");
     json_t *id = json_pack("{s:s,s:o}", "format", "scim", "uri",
-        json_sprintf("%s%s%s", type->endpoint, event->id[0] ? "/" : "",
+        json_sprintf("%s%s%s", endpoint, event->id[0] ? "/" : "",
             event->id));
 
     if (id && external) {
@@ -285,10 +296,10 @@ json_t *
 scim_event_claims(const scim_schemas_t *schemas, const scim_event_t *event,
     const scim_event_token_t *token)
 {
-    json_t                     *events;
-    const scim_resource_type_t *type = type_of(schemas, event->type);
+    json_t     *events;
+    const char *endpoint = endpoint_of(schemas, event);
 
-    if (type == NULL) {
+    if (endpoint == NULL) {
         return NULL;
     }
     events = json_object();
@@ -298,6 +309,6 @@ scim_event_claims(const scim_schemas_t *schemas, const scim_event_t *event,
     }
     return json_pack("{s:s,s:I,s:s,s:[s],s:s,s:o,s:o}", "jti", token->jti,
         "iat", (json_int_t) (event->ts / 1000), "iss", token->issuer, "aud",
-        token->audience, "txn", event->txn, "sub_id", subject(type, event,
+        token->audience, "txn", event->txn, "sub_id", subject(endpoint, event,
             token), "events", events);
 }

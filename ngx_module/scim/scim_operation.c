@@ -169,6 +169,7 @@ scim_operation_fail(scim_operation_t *operation, const scim_error_t *error)
     scim_buffer_reset(&operation->response.body);
     operation->response.etag[0] = '\0';
     operation->response.location[0] = '\0';
+    operation->response.transaction[0] = '\0';
     operation->response.scim_type = error->type;
     operation->render_error(operation, error);
     return scim_operation_end(operation, error->status);

@@ -95,6 +95,11 @@ typedef struct {
     scim_text_t           join_url;      /* "https://h/join"; empty = none */
 } scim_service_t;
 
+/* What an operation of a Bulk request did when it was executed before. */
+typedef struct {
+    long long version; /* of the resource, by it; 0 = nothing */
+} scim_effect_t;
+
 /* All text is borrowed and must outlive the operation. */
 typedef struct {
     scim_method_t           method;
@@ -115,6 +120,8 @@ typedef struct {
     scim_text_t             transaction; /* txn */
     scim_text_t             execution;   /* id of the accepted request that is
                                             executed now; empty = none */
+    const scim_effect_t    *effect;      /* of Bulk operations, by number */
+    size_t                  effect_count;
     scim_text_t             dataset;     /* id the glue expects; may be empty */
     int64_t                 now;         /* ms, local clock */
     int64_t                 deadline;    /* ms on Redis' clock; 0 = none */
