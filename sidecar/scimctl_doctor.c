@@ -283,6 +283,73 @@ check_shards(doctor_t *doctor)
 }
 
 
+/* ---- work that waits for somebody ---- */
+
+static const struct {
+    const char *about, *outer, *name; /* in the answer of /stats */
+    verdict_t   verdict;
+    const char *what, *advice;
+} work[] = {
+    { "removals", NULL, "removalsFailed", WRONG, "removals were refused: "
+      "these people are still in the app", "scimctl tasks --state failed "
+      "shows the app's answer; task retry ID, or take them out by hand and "
+      "task done ID" },
+    { "removals", NULL, "removalsUnconfirmed", WRONG, "removals that the app "
+      "confirmed and its list denies", "look into the app: these people are "
+      "still there" },
+    { "removals", "revokes", "overdue", WRONG, "removals are over the target",
+      "scimctl tasks shows them as overdue, with the app's last answer" },
+    { "tasks", "tasks", "failed", WARNING, "tasks were given up",
+      "scimctl tasks --state failed shows the app's answer; task retry ID" },
+    { "tasks", "tasks", "manual", WARNING, "tasks wait for a person",
+      "scimctl tasks --state manual; task done ID when it is done" },
+    { "holds", NULL, "holds", WARNING, "mass removals wait for a decision",
+      "scimctl holds; hold approve ID or hold reject ID" }
+};
+
+
+static void
+check_down(doctor_t *doctor, const json_t *stats)
+{
+    size_t  i;
+    json_t *app;
+
+    json_array_foreach(json_object_get(stats, "appsDown"), i, app) {
+        char about[100];
+
+        snprintf(about, sizeof(about), "app %.80s", json_string_value(
+            json_object_get(app, "app")));
+        say(doctor, WRONG, about, json_string_value(json_object_get(app,
+            "why")), "the app is down: tasks wait, and one at a time tries "
+            "it; scimctl app show says since when");
+    }
+}
+
+
+/* Of this workspace alone. */
+static void
+check_work(doctor_t *doctor)
+{
+    json_t *stats = NULL;
+
+    if (command_request(doctor->command, SCIM_METHOD_GET, "/stats", "", NULL,
+            &stats))
+    {
+        return;
+    }
+    check_down(doctor, stats);
+    for (size_t i = 0; i < sizeof(work) / sizeof(work[0]); i++) {
+        const json_t *from = work[i].outer
+            ? json_object_get(stats, work[i].outer) : stats;
+
+        say_number(doctor, work[i].verdict, work[i].about, json_integer_value(
+            json_object_get(from, work[i].name)), 0, work[i].what,
+            work[i].advice);
+    }
+    json_decref(stats);
+}
+
+
 /* ---- the apps ---- */
 
 static void
@@ -339,6 +406,7 @@ command_doctor(command_t *command)
     check_clock(&doctor);
     check_functions(&doctor);
     check_shards(&doctor);
+    check_work(&doctor);
     check_apps(&doctor);
     if (command->json) {
         answer = json_pack("{sb,sO}", "healthy", doctor.bad == 0, "checks",

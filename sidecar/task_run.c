@@ -92,12 +92,32 @@ log_change(const run_t *run, const char *changed)
 }
 
 
+/* A dead letter; who was to be removed is still in the app. */
+static void
+log_failed(const run_t *run)
+{
+    const queue_t *queue = run->queue;
+
+    if (run->kind == TASK_REMOVE) {
+        log_error("workspace %s, app %s, task %s: the app refuses the "
+            "removal: %s; the person is still in the app, task retry has it "
+            "tried again", queue->workspace, queue->app, run->task, run->why);
+    } else {
+        log_info("workspace %s, app %s, task %s is a dead letter: %s",
+            queue->workspace, queue->app, run->task, run->why);
+    }
+}
+
+
 static void
 take_finished(run_t *run, const redisReply *reply)
 {
     queue_t  *queue = run->queue;
     engine_t *engine = queue->dispatch->engine;
 
+    if (strcmp(redis_reply_text(reply, 3), "failed") == 0) {
+        log_failed(run);
+    }
     if (strcmp(redis_reply_text(reply, 3), "waiting") == 0) {
         engine_wake_due(engine, run->shard,
             redis_reply_number(reply, 4) + 1);

@@ -48,9 +48,11 @@ sub nothing_twice {
     is_deeply([ grep { $effects{$_} > 1 } keys %effects ], [], $name);
 }
 
-# an app that is down: a few calls find out, all others wait
+# an app that worked and is down: a few calls find out, all others wait
 my ($app, $id, $team) = team_app('down', 40,
     limits => { maxAttempts => 2, concurrency => 4 });
+$stack->share($id, 'users/' . $stack->user('first'), 'viewer');
+$stack->wait_is(sub { count_states($id, 'invited') }, 1, 'an app that works');
 $app->rule({ status => 500 });
 $stack->share($id, "teams/$team", 'viewer');
 $stack->wait_is(sub { delivery($id)->{state} }, 'down', 'an app that fails');
@@ -68,9 +70,9 @@ is(scalar(tasks($id, 'failed')), 0, '... nobody is given up');
 is(scalar(grep { /app $id is down/ } split /\n/, $stack->logs), 1,
     '... the log says so once');
 $app->forget_rules;
-$stack->wait_is(sub { count_states($id, 'invited') }, 40,
+$stack->wait_is(sub { count_states($id, 'invited') }, 41,
     '... and when it is back, everybody is in');
-is(scalar(keys %{ $app->members }), 40, '... really');
+is(scalar(keys %{ $app->members }), 41, '... really');
 is(delivery($id)->{state}, 'up', '... it is up');
 nothing_twice($app, '... nobody was invited twice');
 

@@ -342,6 +342,7 @@ one_probe_at_a_time_each_by_another_task(void **state)
 
     (void) state;
     make_people("\"concurrency\":100");
+    attempt(9, "done", "ok");
     for (int i = 0; i < 5; i++) {
         attempt(i, "waiting", "failed");
     }
@@ -370,6 +371,7 @@ no_attempt_counts_while_the_app_is_down(void **state)
 {
     (void) state;
     make_people("\"concurrency\":100,\"maxAttempts\":2");
+    attempt(9, "done", "ok");
     for (int i = 0; i < 5; i++) {
         attempt(i, "waiting", "failed");
     }
@@ -387,6 +389,29 @@ no_attempt_counts_while_the_app_is_down(void **state)
     claim(7, "one", NULL);
     finish_with(7, "waiting", "failed", "2", "0", "");
     assert_string_equal(task_field(7, "state"), "failed");
+}
+
+
+/* An error of its own each time, and never anything else: no outage. */
+static void
+an_app_that_never_worked_makes_dead_letters(void **state)
+{
+    (void) state;
+    make_people("\"concurrency\":100,\"maxAttempts\":2");
+    for (int i = 0; i < 7; i++) {
+        let_probe();
+        assert_string_equal(claim(0, "one", NULL), "OK");
+        finish_with(0, "waiting", "failed", "2", "0", "");
+        assert_string_equal(task_field(0, "state"), "waiting"); /* too soon */
+    }
+    freeReplyObject(redis_harness_command(&harness, "HINCRBY " WS
+        "task:%s failedAt -20000", task[0]));
+    let_probe();
+    assert_string_equal(claim(0, "one", NULL), "OK");
+    finish_with(0, "waiting", "failed", "2", "0", "");
+    assert_string_equal(task_field(0, "state"), "failed");
+    assert_int_equal(redis_harness_number(&harness, "ZCARD " WS
+        "app:%s:failed", app), 1);
 }
 
 
@@ -496,6 +521,7 @@ main(void)
         cmocka_unit_test(half_of_the_last_twenty_and_the_app_is_down),
         cmocka_unit_test(one_probe_at_a_time_each_by_another_task),
         cmocka_unit_test(no_attempt_counts_while_the_app_is_down),
+        cmocka_unit_test(an_app_that_never_worked_makes_dead_letters),
         cmocka_unit_test(a_refusal_of_one_is_an_answer_one_of_all_is_not),
         cmocka_unit_test(an_app_that_is_down_says_since_when_and_why),
         cmocka_unit_test(told_to_all_apps_that_are_down_are_tried_at_once)

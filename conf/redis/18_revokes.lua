@@ -76,12 +76,14 @@ do
         end
     end
 
-    -- <open and overdue> <confirmed, and still listed> <count> <sum in ms>
-    -- <missed> <bucket>...
+    -- <open and overdue> <confirmed, and still listed> <removals that are dead
+    -- letters> <all dead letters> <count> <sum in ms> <missed> <bucket>...
     function revokes.push(c, app, out)
         local key = app_key(c, app)
         out[#out + 1] = call('ZCARD', key .. ':overdue')
         out[#out + 1] = call('ZCARD', key .. ':unconfirmed')
+        out[#out + 1] = call('ZCOUNT', key .. ':failed', 1, 1)
+        out[#out + 1] = call('ZCARD', key .. ':failed')
         local fields = { unpack(FIELDS) }
         for i = 1, #BOUNDS + 1 do
             fields[#fields + 1] = 'b' .. i

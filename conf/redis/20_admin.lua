@@ -75,7 +75,7 @@ end, {})
 
 -- app_show <id> → OK <record> <seats in use> <waiting> <delivery: down since>
 -- <why> <next try> <paused until> <calls a second> <under way> <waiting>
--- <time-to-revoke: overdue> <unconfirmed> <count> <sum in ms> <missed> bucket...
+-- <time-to-revoke, as revokes.push has it>...
 -- | NOTFOUND
 register('app_show', function(keys, args)
     local c, failed = begin(keys, args)
@@ -467,13 +467,15 @@ end
 
 -- Time-to-revoke over all apps.
 local function push_revokes(c, out)
-    local overdue, unconfirmed, count, missed = 0, 0, 0, 0
+    local overdue, unconfirmed, failed, count, missed = 0, 0, 0, 0, 0
     for _, app in ipairs(call('ZRANGE', c.prefix .. 'apps', 0, -1)) do
         local of = revokes.push(c, app, {})
         overdue, unconfirmed = overdue + of[1], unconfirmed + of[2]
-        count, missed = count + tonumber(of[3]), missed + tonumber(of[5])
+        failed = failed + of[3]
+        count, missed = count + tonumber(of[5]), missed + tonumber(of[7])
     end
     for _, one in ipairs({ 'removalsUnconfirmed', unconfirmed,
+        'removalsFailed', failed,
         'revokes.overdue', overdue, 'revokes.count', count,
         'revokes.missed', missed }) do
         out[#out + 1] = one

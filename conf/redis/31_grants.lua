@@ -156,12 +156,26 @@ local function task_key(c, id)
     return c.prefix .. 'task:' .. id
 end
 
+-- The app's dead letters are counted, removals by their score.
+local function count_failed(c, id, failed)
+    local of = call('HMGET', task_key(c, id), 'app', 'kind')
+    local key = app_key(c, of[1] or '') .. ':failed'
+    if failed then
+        call('ZADD', key, of[2] == 'remove' and 1 or 0, id)
+    else
+        call('ZREM', key, id)
+    end
+end
+
 local function move_task(c, id, from, to)
     if from and from ~= '' then
         call('ZREM', c.prefix .. 'tasks:' .. from, id)
     end
     call('ZADD', c.prefix .. 'tasks:' .. to, 0, id)
     call('HSET', task_key(c, id), 'state', to)
+    if from ~= to and (from == 'failed' or to == 'failed') then
+        count_failed(c, id, to == 'failed')
+    end
 end
 
 local function schedule(c, id, due)

@@ -237,6 +237,34 @@ local function judge_failure(c, key, app, outcome)
     end
 end
 
+local NEVER_KEPT = 20000 -- ms that an app which never worked is given
+local NEVER_LOOKED = 20 -- grants that are looked at
+
+-- Did the app ever do what it was asked?
+local function has_worked(c, app)
+    if delivery.ok_since(c, app, 0) or call('HGET', app_key(c, app)
+        .. ':revokes', 'count') then
+        return true
+    end
+    for _, user in ipairs(call('ZRANGE', app_key(c, app) .. ':grants', 0,
+        NEVER_LOOKED - 1)) do
+        if (call('HGET', grant_key(c, app, user), 'appliedRole') or '')
+            ~= '' then
+            return true
+        end
+    end
+    return false
+end
+
+-- It answers, always with an error of its own, and never worked: that is no
+-- outage but a definition that is wrong, and somebody must hear of it.
+local function is_hopeless(c, app, outcome)
+    local answered = outcome.status > 0 and outcome.status < 400
+        or outcome.status >= 500 and outcome.status ~= 503
+    return outcome.health == 'failed' and outcome.max > 0 and answered
+        and not has_worked(c, app)
+end
+
 -- What the answer says about the app, and what that means for the task.
 -- Attempts that the app as a whole is to blame for do not count.
 local function heed_app(c, key, task, outcome)
@@ -269,6 +297,11 @@ local function heed_app(c, key, task, outcome)
         >= outcome.max
     if outcome.state ~= 'waiting' then
         return changed
+    end
+    if is_hopeless(c, app, outcome) then
+        down = nil -- attempts count, also those that find out whether it works
+        outcome.alone = c.now - tonumber(call('HGET', key, 'failedAt'))
+            >= NEVER_KEPT
     end
     if down or outcome.health == 'limited' or (last and outcome.health
         == 'failed' and not outcome.alone) then
@@ -303,7 +336,8 @@ register('task_finish', function(keys, args)
         args[12], max = tonumber(args[16] or 0), health = args[17] or '',
         calls = tonumber(args[18] or 1), observed = tonumber(args[19] or '') or 1,
         pause = tonumber(args[20] or 0), learned = tonumber(args[21] or ''),
-        learned_ms = tonumber(args[22] or '') }
+        learned_ms = tonumber(args[22] or ''),
+        status = tonumber(args[14]) or 0 }
     local changed = heed_app(c, key, task, outcome)
     local unverified = outcome.state == 'done' and args[23] == 'unverified'
         and call('HGET', grant_key(c, task[5], task[6]), 'replan') ~= '1'

@@ -266,13 +266,14 @@ revoke_of(const scim_reply_t *reply, size_t at, const json_t *definition)
     const json_t *target = json_object_get(definition, "revokeTargetSeconds");
 
     scim_revoke_read(reply, at, &revoke);
-    return json_pack("{sf,sI,sI,sI,sI,sf,sf,sf}",
+    return json_pack("{sf,sI,sI,sI,sI,sI,sf,sf,sf}",
         "targetSeconds", json_is_number(target) ? json_number_value(target)
             : 60.0,
         "count", (json_int_t) revoke.count,
         "missed", (json_int_t) revoke.missed,
         "overdue", (json_int_t) revoke.overdue,
         "unconfirmed", (json_int_t) revoke.unconfirmed,
+        "failed", (json_int_t) revoke.refused,
         "p50", scim_revoke_quantile(&revoke, 0.5),
         "p95", scim_revoke_quantile(&revoke, 0.95),
         "p99", scim_revoke_quantile(&revoke, 0.99));

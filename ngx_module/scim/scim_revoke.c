@@ -9,8 +9,8 @@ static const double bounds[SCIM_REVOKE_BOUND_COUNT] = {
     1, 2, 5, 10, 30, 60, 120, 300, 900, 3600, 14400, 86400
 };
 
-enum { UP, RUNNING, WAITING, HOLDS, HELD, OVERDUE, UNCONFIRMED, MISSED,
-    TIME };
+enum { UP, RUNNING, WAITING, FAILED, HOLDS, HELD, OVERDUE, UNCONFIRMED,
+    REFUSED, MISSED, TIME };
 
 static const struct {
     const char *name, *type, *help;
@@ -18,6 +18,8 @@ static const struct {
     [UP] = { "app_up", "gauge", "1: calls get through to the app." },
     [RUNNING] = { "app_calls", "gauge", "Calls under way." },
     [WAITING] = { "app_tasks_waiting", "gauge", "Tasks that wait." },
+    [FAILED] = { "app_tasks_failed", "gauge",
+        "Dead letters: tasks that the app refused for good." },
     [HOLDS] = { "app_holds_open", "gauge",
         "Holds of the mass-removal guard that nobody decided yet." },
     [HELD] = { "app_people_held", "gauge", "People whose removal they hold." },
@@ -25,6 +27,8 @@ static const struct {
         "Removals that are open and over the app's target." },
     [UNCONFIRMED] = { "app_removals_unconfirmed", "gauge",
         "Removals that the app confirmed and its list still denies." },
+    [REFUSED] = { "app_removals_failed", "gauge",
+        "Removals among them: people who are still in the app." },
     [MISSED] = { "app_revokes_missed_total", "counter",
         "Removals that took longer than the app's target." },
     [TIME] = { "app_revoke_seconds", "histogram",
@@ -37,11 +41,13 @@ scim_revoke_read(const scim_reply_t *reply, size_t at, scim_revoke_t *revoke)
 {
     revoke->overdue = scim_reply_number(reply, at);
     revoke->unconfirmed = scim_reply_number(reply, at + 1);
-    revoke->count = scim_reply_number(reply, at + 2);
-    revoke->sum_ms = scim_reply_number(reply, at + 3);
-    revoke->missed = scim_reply_number(reply, at + 4);
+    revoke->refused = scim_reply_number(reply, at + 2);
+    revoke->failed = scim_reply_number(reply, at + 3);
+    revoke->count = scim_reply_number(reply, at + 4);
+    revoke->sum_ms = scim_reply_number(reply, at + 5);
+    revoke->missed = scim_reply_number(reply, at + 6);
     for (size_t i = 0; i < SCIM_REVOKE_BUCKETS; i++) {
-        revoke->buckets[i] = scim_reply_number(reply, at + 5 + i);
+        revoke->buckets[i] = scim_reply_number(reply, at + 7 + i);
     }
 }
 
@@ -127,6 +133,8 @@ add_row(scim_app_metrics_t *metrics, const scim_reply_t *reply, size_t at)
     values[HELD] = scim_reply_number(reply, at + 6);
     values[OVERDUE] = revoke.overdue;
     values[UNCONFIRMED] = revoke.unconfirmed;
+    values[FAILED] = revoke.failed;
+    values[REFUSED] = revoke.refused;
     values[MISSED] = revoke.missed;
     for (size_t i = 0; i < TIME; i++) {
         scim_buffer_printf(&metrics->part[i],

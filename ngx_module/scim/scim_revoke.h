@@ -10,11 +10,13 @@
  */
 #define SCIM_REVOKE_BOUND_COUNT 12
 #define SCIM_REVOKE_BUCKETS     (SCIM_REVOKE_BOUND_COUNT + 1)
-#define SCIM_REVOKE_FIELDS      (5 + SCIM_REVOKE_BUCKETS) /* of a reply */
+#define SCIM_REVOKE_FIELDS      (7 + SCIM_REVOKE_BUCKETS) /* of a reply */
 
 typedef struct {
     long long overdue;     /* open, and over the target */
     long long unconfirmed; /* done by the app's word, and still listed */
+    long long refused;     /* removals that are dead letters */
+    long long failed;      /* all dead letters */
     long long count, sum_ms, missed;
     long long buckets[SCIM_REVOKE_BUCKETS]; /* each for itself */
 } scim_revoke_t;
@@ -33,7 +35,7 @@ double scim_revoke_quantile(const scim_revoke_t *revoke, double q);
  * The page of metrics of all apps: one part for each metric, since its samples
  * stand together.  Replies of `metrics` are added shard by shard.
  */
-#define SCIM_APP_METRICS 9
+#define SCIM_APP_METRICS 11
 
 typedef struct {
     scim_buffer_t part[SCIM_APP_METRICS];
