@@ -11,6 +11,8 @@
 #define CONNECT_TIMEOUT_MAX_MS 5000
 #define HEADERS_MAX 65536
 #define KEEP_ALIVE_SECONDS 60L
+/* an app that moves is found soon; connections are kept anyway */
+#define NAME_CACHE_SECONDS 5L
 /* an answer that drips in is given up before the time limit */
 #define SLOW_AFTER_MS 5000
 #define SLOW_BYTES_PER_SECOND 16
@@ -282,7 +284,10 @@ http_call_equip(CURL *easy, const http_client_conf_t *conf)
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "ngx_scim");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    /* or the end of a call waits, on the loop, for a look-up that hangs */
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, KEEP_ALIVE_SECONDS);
+    curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, NAME_CACHE_SECONDS);
     curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
