@@ -1,5 +1,48 @@
 #include "ngx_http_scim_body.h"
 
+#include "ngx_http_scim_reply.h"
+
+
+static void
+ngx_http_scim_body_read(ngx_http_request_t *r)
+{
+    ngx_int_t             rc;
+    ngx_http_scim_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_scim_module);
+
+    if (!r->connection->read->timedout) {
+        ctx->read_body(r);
+        return;
+    }
+
+    r->keepalive = 0;
+    rc = ngx_http_scim_reply_error(ctx, NGX_HTTP_REQUEST_TIME_OUT,
+                                   "the request took too long to arrive");
+
+    /* the reference that reading the body took */
+    ngx_http_finalize_request(r, rc);
+}
+
+
+ngx_int_t
+ngx_http_scim_read_body(ngx_http_scim_ctx_t *ctx,
+    ngx_http_client_body_handler_pt handler)
+{
+    ngx_int_t            rc;
+    ngx_http_request_t  *r = ctx->request;
+
+    rc = ngx_http_read_client_request_body(r, handler);
+
+    if (rc == NGX_AGAIN) {
+        /* it is still to come, and `handler` with it */
+        ctx->read_body = r->read_event_handler;
+        r->read_event_handler = ngx_http_scim_body_read;
+    }
+
+    return rc;
+}
+
 
 static u_char *
 ngx_http_scim_body_read_file(u_char *p, ngx_buf_t *b)

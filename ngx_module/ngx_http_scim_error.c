@@ -16,6 +16,7 @@ static ngx_int_t ngx_http_scim_push_error_pages(ngx_conf_t *cf,
 static ngx_int_t ngx_http_scim_error_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_scim_meant_for_us(ngx_http_request_t *r,
     ngx_str_t *prefix);
+static ngx_uint_t ngx_http_scim_without_tls(ngx_http_request_t *r);
 static ngx_int_t ngx_http_scim_error_reply(ngx_http_scim_ctx_t *ctx);
 
 
@@ -29,11 +30,14 @@ static const ngx_http_scim_error_page_t  ngx_http_scim_location_errors[] = {
     { 504, 504 }, { 505, 505 }, { 507, 507 }
 };
 
-/* and before, from the request line and the headers; 494 is nginx' own */
+/*
+ * and before, from the request line, the headers and the connection; 494 and
+ * those behind it (certificates, no TLS) are nginx' own
+ */
 
 static const ngx_http_scim_error_page_t  ngx_http_scim_server_errors[] = {
-    { 400, 400 }, { 405, 405 }, { 414, 414 }, { 494, 431 }, { 501, 501 },
-    { 505, 505 }
+    { 400, 400 }, { 405, 405 }, { 414, 414 }, { 421, 421 }, { 494, 431 },
+    { 495, 400 }, { 496, 400 }, { 497, 400 }, { 501, 501 }, { 505, 505 }
 };
 
 
@@ -172,6 +176,12 @@ ngx_http_scim_meant_for_us(ngx_http_request_t *r, ngx_str_t *prefix)
     p = r->request_line.data;
     end = p + r->request_line.len;
 
+    if (p == NULL && r->request_start) {
+        /* one that nginx could not read to its end */
+        p = r->request_start;
+        end = r->header_in->last;
+    }
+
     while (p < end && *p != ' ') {
         p++;
     }
@@ -189,6 +199,18 @@ ngx_http_scim_meant_for_us(ngx_http_request_t *r, ngx_str_t *prefix)
 }
 
 
+/* Plain HTTP at a port of HTTPS. */
+static ngx_uint_t
+ngx_http_scim_without_tls(ngx_http_request_t *r)
+{
+#if (NGX_HTTP_SSL)
+    return r->http_connection->ssl && r->connection->ssl == NULL;
+#else
+    return 0;
+#endif
+}
+
+
 static ngx_int_t
 ngx_http_scim_error_reply(ngx_http_scim_ctx_t *ctx)
 {
@@ -196,6 +218,11 @@ ngx_http_scim_error_reply(ngx_http_scim_ctx_t *ctx)
     const char  *detail;
 
     status = ctx->request->err_status;
+
+    if (ngx_http_scim_without_tls(ctx->request)) {
+        return ngx_http_scim_reply_error(ctx, status,
+                                         "this port speaks HTTPS only");
+    }
 
     switch (status) {
 

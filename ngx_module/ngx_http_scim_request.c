@@ -61,7 +61,7 @@ ngx_http_scim_handler(ngx_http_request_t *r)
 
     if (status == 0) {
         r->request_body_in_single_buf = 1;
-        rc = ngx_http_read_client_request_body(r, ngx_http_scim_body_handler);
+        rc = ngx_http_scim_read_body(ctx, ngx_http_scim_body_handler);
 
         return rc >= NGX_HTTP_SPECIAL_RESPONSE ? rc : NGX_DONE;
     }

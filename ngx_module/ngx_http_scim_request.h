@@ -29,6 +29,7 @@ struct ngx_http_scim_ctx_s {
     ngx_event_t                 turn;        /* the operation goes on */
     scim_command_t             *held;        /* not sent yet, or NULL */
     ngx_http_scim_next_pt       next;        /* of the glue's own command */
+    ngx_http_event_handler_pt   read_body;   /* nginx', while it comes */
 
     ngx_str_t                   transaction;
     scim_request_t              scim;

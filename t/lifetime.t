@@ -91,8 +91,8 @@ is(status(TestScim::read_answer($socket)), 200,
 close $socket;
 $socket = $stack->connection;
 print $socket substr post(user_body()), 0, -10;
-is(status(TestScim::read_answer($socket)), 'none',
-    'a body that does not end: the connection ends');
+is(status(TestScim::read_answer($socket)), 408, 'a body that does not end');
+is(status(TestScim::read_answer($socket)), 'none', '... ends the connection');
 for (1 .. 50) {
     my $gone = $stack->connection;
     print $gone substr post(user_body()), 0, -10;

@@ -1,0 +1,125 @@
+#!/usr/bin/perl
+# Every error that nginx itself makes below the SCIM location has a SCIM body:
+# RFC 7644 section 3.12.
+use strict;
+use warnings;
+use File::Temp qw(tempdir);
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use JSON::PP;
+use Test::More;
+use TestScim;
+
+my $stack = TestScim->start;
+my $json = JSON::PP->new->canonical->utf8;
+my $auth = "Host: a\r\nAuthorization: Bearer $stack->{token}{scim}\r\n";
+my $post = "POST /scim/v2/Users HTTP/1.1\r\n$auth"
+    . "Content-Type: application/scim+json\r\n";
+my ($worker) = $stack->pids('worker');
+
+# The answer to bytes on a connection of their own, a SCIM error of this status.
+sub error_of {
+    my ($edge, $name, $status, $text) = @_;
+    my $socket = $edge->connection;
+    print $socket $text;
+    my $answer = TestScim::read_answer($socket);
+    my $error = eval { $json->decode($answer->{content}) };
+    is_deeply([ $answer->{status}, $error->{status}, $error->{schemas}[0],
+        $answer->{headers}{'content-type'} =~ s/;.*//r ],
+        [ $status, "$status", 'urn:ietf:params:scim:api:messages:2.0:Error',
+        'application/scim+json' ], $name)
+        or diag($answer->{content} // 'no answer');
+    $answer->{json} = $error;
+    return $answer;
+}
+
+
+# of the request as such
+error_of($stack, 'a broken header', 400, "GET /scim/v2/Users HTTP/1.1\r\n"
+    . "Host: a\r\nContent-Length: many\r\n\r\n");
+error_of($stack, 'no Host', 400, "GET /scim/v2/Users HTTP/1.1\r\n\r\n");
+error_of($stack, 'a method that nginx forbids', 405,
+    "TRACE /scim/v2/Users HTTP/1.1\r\n$auth\r\n");
+error_of($stack, 'headers that are too large', 431,
+    "GET /scim/v2/Users HTTP/1.1\r\n$auth" . 'X: ' . 'x' x 40000
+    . "\r\n\r\n");
+error_of($stack, 'a URI that is too long', 414, 'GET /scim/v2/Users?filter='
+    . 'x' x 40000 . " HTTP/1.1\r\n$auth\r\n");
+error_of($stack, 'a transfer encoding that nobody knows', 501, $post
+    . "Transfer-Encoding: gzip\r\n\r\n");
+error_of($stack, 'a version that is not HTTP/1', 505,
+    "GET /scim/v2/Users HTTP/3.1\r\n$auth\r\n");
+error_of($stack, 'a request line that is none', 400,
+    "GET /scim/v2/Users HTP/1.1\r\n$auth\r\n");
+
+# of its body
+my $edge = $stack->second_nginx(sub {
+    s/scim http:[^;]*;/$& client_body_timeout 300ms;/ });
+for my $part ('', '{"userName":', "half\r\n") {
+    my $slow = error_of($edge, 'a body that does not come', 408,
+        "${post}Content-Length: 50\r\n\r\n$part");
+    is($slow->{headers}{connection}, 'close', '... ends the connection');
+}
+error_of($edge, 'nor its chunks', 408,
+    "${post}Transfer-Encoding: chunked\r\n\r\n5\r\n{\"us");
+is($edge->scim('POST', '/Users', '{"userName":"quick"}')->{status}, 201,
+    'what comes in time is taken');
+is($edge->quit_nginx, 0, 'nothing of it is left behind');
+$edge = $stack->second_nginx(sub {
+    s/client_max_body_size[^;]*;//g;
+    s/scim http:[^;]*;/$& client_max_body_size 100;/ });
+error_of($edge, 'a body that nginx does not take', 413,
+    "${post}Content-Length: 500\r\n\r\n");
+error_of($edge, 'nor in chunks', 413, "${post}Transfer-Encoding: chunked\r\n"
+    . "\r\n200\r\n" . ' ' x 0x200 . "\r\n0\r\n\r\n");
+$edge->quit_nginx;
+
+# of the server
+my $gone = tempdir(CLEANUP => 1);
+$edge = $stack->second_nginx(sub {
+    s/scim http:[^;]*;/$& client_body_buffer_size 1k;
+        client_body_temp_path $gone\/bodies;/ });
+rmdir "$gone/bodies";
+error_of($edge, 'a disk that takes no body', 500, "${post}Content-Length: 4000"
+    . "\r\n\r\n" . ' ' x 4000);
+$edge->quit_nginx;
+my $port = TestScim::free_port();
+$edge = $stack->second_nginx(sub {
+    s/scim http:[^;]*;/$& auth_request \/ask; limit_req zone=rate burst=20 nodelay;/;
+    s/http \{/$&\nlimit_req_zone \$http_x_zone zone=rate:1m rate=1r\/m;/;
+    s/location = \/healthz/location = \/ask { internal;
+        if (\$http_x_ask = 401) { return 401; }
+        if (\$http_x_ask = 403) { return 403; }
+        proxy_pass http:\/\/127.0.0.1:$port; }\n$&/ });
+my $get = "GET /scim/v2/Users HTTP/1.1\r\n$auth";
+error_of($edge, "$_, as auth_request says", $_, "${get}X-Ask: $_\r\n\r\n")
+    for 401, 403;
+error_of($edge, 'a service behind auth_request that is not there', 500,
+    "$get\r\n");
+my @many = map { $edge->connection } 1 .. 25;
+print $_ "${get}X-Zone: a\r\nX-Ask: 403\r\n\r\n" for @many;
+my %status;
+for my $socket (@many) {
+    my $answer = TestScim::read_answer($socket);
+    $status{ $json->decode($answer->{content})->{status} }++;
+}
+is_deeply(\%status, { 403 => 21, 503 => 4 }, 'a rate that is exceeded');
+$edge->quit_nginx;
+
+# of TLS
+system('openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=a '
+    . "-keyout $gone/key.pem -out $gone/certificate.pem 2>$gone/openssl.log")
+    == 0 or die TestScim::slurp("$gone/openssl.log");
+my $tls = TestScim::free_port();
+$edge = $stack->second_nginx(sub {
+    s/listen [^;]*;/$& listen 127.0.0.1:$tls ssl;
+        ssl_certificate $gone\/certificate.pem;
+        ssl_certificate_key $gone\/key.pem;/ });
+like(error_of(bless({ %$edge, port => $tls, nginx => undef, pid => undef },
+    ref $edge), 'HTTP at a port of HTTPS', 400, "$get\r\n")->{json}{detail},
+    qr/HTTPS/, '... which is said');
+$edge->quit_nginx;
+
+is($stack->scim('GET', '/Users')->{status}, 200, 'the first nginx goes on');
+is(join(' ', $stack->pids('worker')), $worker, '... by the same worker');
+$stack->done;
