@@ -165,23 +165,54 @@ is_paused(queue_t *queue)
 }
 
 
+/* The next task, if it may be claimed now; it counts as running. */
+static item_t *
+take_next(queue_t *queue)
+{
+    if (queue->length == 0 || !has_room(queue) || is_paused(queue)) {
+        return NULL;
+    }
+    queue->running++;
+    queue->claiming++;
+    queue->dispatch->running++;
+    return queue_pop(queue);
+}
+
+
+void
+dispatch_unclaimed(queue_t *queue)
+{
+    queue->running--;
+    queue->claiming--;
+    queue->dispatch->running--;
+}
+
+
 static void
 pump(queue_t *queue)
 {
     item_t *item;
 
-    while (queue->length > 0 && has_room(queue) && !is_paused(queue)) {
-        item = queue_pop(queue);
-        queue->running++;
-        queue->claiming++;
-        queue->dispatch->running++;
+    while ((item = take_next(queue)) != NULL) {
         if (!task_run_start(queue, item)) { /* it stays due */
-            queue->running--;
-            queue->claiming--;
-            queue->dispatch->running--;
+            dispatch_unclaimed(queue);
         }
         free(item);
     }
+}
+
+
+item_t *
+dispatch_follow(queue_t *queue)
+{
+    item_t *item;
+
+    queue->running--;
+    queue->dispatch->running--;
+    item = take_next(queue);
+    queue->running++;
+    queue->dispatch->running++;
+    return item;
 }
 
 

@@ -50,6 +50,15 @@ struct dispatch_s {
 /* Claims the task and makes its call; false without memory or Redis. */
 bool task_run_start(queue_t *queue, const item_t *item);
 
+/*
+ * The task to claim in the place of one that is ending, NULL = none; it
+ * counts as running.  The caller frees it.
+ */
+item_t *dispatch_follow(queue_t *queue);
+
+/* A task that counts as running was not even claimed. */
+void dispatch_unclaimed(queue_t *queue);
+
 /* It ended: its place is free.  The queue is looked at again. */
 void dispatch_ended(queue_t *queue);
 

@@ -14,9 +14,12 @@
 #define RENEW_PERIOD (ENGINE_TASK_LEASE / 3)
 #define FINISH_RETRY 1000 /* ms between tries to record an outcome */
 #define FINISH_TRIES 25
+#define CLAIM_AT     7 /* in the answer of task_finish: of the next task */
+
+typedef struct run_s run_t;
 
 /* A task from its claim until its outcome is recorded. */
-typedef struct {
+struct run_s {
     queue_t            *queue;
     unsigned            shard;
     char                task[ENGINE_ID_MAX];
@@ -47,9 +50,12 @@ typedef struct {
     char               *body;
     char               *member_id;
     char                why[160];
-} run_t;
+    run_t              *next; /* claimed together with the outcome */
+};
 
+static run_t *run_new(queue_t *queue, const item_t *item);
 static void send_finish(run_t *run);
+static void on_claimed(void *data, const redisReply *reply);
 
 
 static void
@@ -141,12 +147,26 @@ take_finished(run_t *run, const redisReply *reply)
 
 
 static void
+next_claimed(run_t *run, const redisReply *reply)
+{
+    run_t *next = run->next;
+
+    run->next = NULL;
+    if (next) {
+        on_claimed(next, reply && reply->type == REDIS_REPLY_ARRAY
+            && reply->elements > CLAIM_AT ? reply->element[CLAIM_AT] : NULL);
+    }
+}
+
+
+static void
 on_finished(void *data, const redisReply *reply)
 {
     run_t    *run = data;
     engine_t *engine = run->queue->dispatch->engine;
 
     if (reply == NULL) {
+        next_claimed(run, NULL);
         if (++run->tries < FINISH_TRIES && !engine->stopping) {
             loop_timer_arm(run->timer, FINISH_RETRY);
         } else {
@@ -159,6 +179,7 @@ on_finished(void *data, const redisReply *reply)
     } else if (reply->type == REDIS_REPLY_ERROR) {
         log_error("task %s: %.200s", run->task, reply->str);
     }
+    next_claimed(run, reply);
     run_end(run);
 }
 
@@ -229,6 +250,24 @@ add_health(const run_t *run, redis_call_t *call)
 }
 
 
+/* While others wait, one call to Redis ends this task and claims another. */
+static void
+add_next(run_t *run, redis_call_t *call)
+{
+    queue_t *queue = run->queue;
+    item_t  *item = dispatch_follow(queue);
+
+    run->next = item ? run_new(queue, item) : NULL;
+    if (run->next) {
+        redis_call_text(call, run->next->task);
+        redis_call_number(call, ENGINE_TASK_LEASE);
+    } else if (item) { /* it stays due */
+        dispatch_unclaimed(queue);
+    }
+    free(item);
+}
+
+
 static void
 send_finish(run_t *run)
 {
@@ -250,6 +289,7 @@ send_finish(run_t *run)
     redis_call_number(&call, run->status);
     redis_call_text(&call, run->body);
     add_health(run, &call);
+    add_next(run, &call);
     if (!redis_call_send(&call, engine->redis, on_finished, run)) {
         on_finished(run, NULL);
     }
@@ -502,24 +542,37 @@ on_claimed(void *data, const redisReply *reply)
 }
 
 
-bool
-task_run_start(queue_t *queue, const item_t *item)
+static run_t *
+run_new(queue_t *queue, const item_t *item)
 {
-    run_t       *run = calloc(1, sizeof(*run));
-    engine_t    *engine = queue->dispatch->engine;
-    redis_call_t call;
+    run_t *run = calloc(1, sizeof(*run));
 
     if (run) {
-        run->timer = loop_timer_new(engine->loop, on_run_timer, run);
+        run->timer = loop_timer_new(queue->dispatch->engine->loop,
+            on_run_timer, run);
     }
     if (run == NULL || run->timer == NULL) {
         free(run);
-        return false;
+        return NULL;
     }
     run->queue = queue;
     run->shard = item->shard;
     run->removal = item->removal;
     scim_text_copy(run->task, sizeof(run->task), item->task);
+    return run;
+}
+
+
+bool
+task_run_start(queue_t *queue, const item_t *item)
+{
+    run_t       *run = run_new(queue, item);
+    engine_t    *engine = queue->dispatch->engine;
+    redis_call_t call;
+
+    if (run == NULL) {
+        return false;
+    }
     redis_call_begin(&call, "task_claim", false, run->shard,
         queue->workspace, engine->dataset);
     redis_call_text(&call, run->task);

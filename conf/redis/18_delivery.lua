@@ -152,11 +152,14 @@ do
         look_at(c, app, due)
     end
 
+    -- A task is in one of the sets, mostly that of the calls under way.
     function delivery.drop(c, app, id)
         local key = app_key(c, app)
-        for _, set in ipairs({ ':first', ':queue', ':running',
+        for _, set in ipairs({ ':running', ':first', ':queue',
             ':unverified' }) do
-            call('ZREM', key .. set, id)
+            if call('ZREM', key .. set, id) == 1 then
+                return
+            end
         end
     end
 

@@ -51,19 +51,19 @@ end
 -- task_claim <task> <owner> <lease ms>: before the call is made it is noted
 -- that it may have been made.  Answers OK <unknown before> <attempt> <kind>
 -- <app> <user> <app record> <user record> grant field... <attempts that do
--- not count> <looks that showed who was removed>, or WAIT <ms>: the app takes no calls now, or LATER: this task.
-register('task_claim', function(keys, args)
-    local c, failed = begin(keys, args)
-    if not c then
-        return failed
-    end
-    local id, key = args[4], task_key(c, args[4])
+-- not count> <looks that showed who was removed>, or WAIT <ms>: the app takes
+-- no calls now, or LATER: this task.
+local function claim(c, id, owner, lease_ms)
+    local key = task_key(c, id)
     local task = call('HMGET', key, 'state', 'leaseUntil', 'unknown',
         'attempts', 'kind', 'app', 'user', 'excused', 'looks')
     if not task[1] then
         return { 'NOTFOUND' }
     end
     if not claimable(c, task) then
+        if task[1] ~= 'running' then -- it is over: nobody is to ask again
+            delivery.drop(c, task[6], id)
+        end
         return { 'STATE' }
     end
     local wait, alone = delivery.admit(c, task[6], tonumber(task[4]) > 0)
@@ -75,10 +75,10 @@ register('task_claim', function(keys, args)
             or 0))
         return alone and { 'LATER' } or { 'WAIT', number_text(wait) }
     end
-    local lease = c.now + tonumber(args[6])
+    local lease = c.now + tonumber(lease_ms)
     local grant = grant_key(c, task[6], task[7])
     move_task(c, id, task[1], 'running')
-    call('HSET', key, 'owner', args[5], 'leaseUntil', number_text(lease),
+    call('HSET', key, 'owner', owner, 'leaseUntil', number_text(lease),
         'unknown', 1)
     local attempt = call('HINCRBY', key, 'attempts', 1)
     call('HINCRBY', grant, 'v', 1)
@@ -90,6 +90,14 @@ register('task_claim', function(keys, args)
     out[#out + 1] = task[8] or '0'
     out[#out + 1] = task[9] or '0'
     return out
+end
+
+register('task_claim', function(keys, args)
+    local c, failed = begin(keys, args)
+    if not c then
+        return failed
+    end
+    return claim(c, args[4], args[5], args[6])
 end, { 'allow-oom' })
 
 -- task_renew <task> <owner> <attempt> <lease ms>: the call still runs.
@@ -320,11 +328,7 @@ end
 -- <a removal: unverified|listed|accepted|empty>.  Answers OK
 -- <others are due 0|1> <the app has more tasks 0|1> <state> <again in ms>
 -- <down|up|empty> <still listed: to be raised 0|1>
-register('task_finish', function(keys, args)
-    local c, failed = begin(keys, args)
-    if not c then
-        return failed
-    end
+local function finish(c, args)
     local id, key = args[4], task_key(c, args[4])
     local task = call('HMGET', key, 'state', 'owner', 'attempts', 'kind',
         'app', 'user', 'excused', 'cause')
@@ -356,11 +360,32 @@ register('task_finish', function(keys, args)
         delivery.enqueue(c, task[5], task[4], id, next_at)
     else
         delivery.drop(c, task[5], id)
-        call('ZREM', app_key(c, task[5]) .. ':unconfirmed', id)
+        if task[4] == 'remove' then
+            call('ZREM', app_key(c, task[5]) .. ':unconfirmed', id)
+        end
     end
     local woken = settle_task(c, id, task, outcome.state, args)
-    return { 'OK', woken, delivery.more(c, task[5]), outcome.state,
-        number_text(outcome.again), changed, raised and '1' or '0' }
+    -- whose place is taken at once need not be told of others
+    return { 'OK', woken, args[24] and '' or delivery.more(c, task[5]),
+        outcome.state, number_text(outcome.again), changed,
+        raised and '1' or '0' }
+end
+
+-- With <next task> <lease ms> behind these, that task is claimed in the place
+-- of the one that ended, and what task_claim answers is the eighth element.
+register('task_finish', function(keys, args)
+    local c, failed = begin(keys, args)
+    if not c then
+        return failed
+    end
+    local out = finish(c, args)
+    if args[24] then
+        for i = #out + 1, 7 do
+            out[i] = ''
+        end
+        out[8] = claim(c, args[24], args[5], args[25])
+    end
+    return out
 end, { 'allow-oom' })
 
 -- probe_all: every app of the shard that is down is tried now.
