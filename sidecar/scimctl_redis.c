@@ -1,10 +1,12 @@
 #include "scimctl_redis.h"
 
 #include <openssl/rand.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "loop.h"
 #include "redis_reply.h"
@@ -76,6 +78,17 @@ log_in(scimctl_t *ctl, const char *user, const char *password_file)
 }
 
 
+/* Who it is that works here goes into events and the audit. */
+static void
+name_actor(scimctl_t *ctl)
+{
+    const struct passwd *login = getpwuid(getuid());
+
+    snprintf(ctl->principal.actor, sizeof(ctl->principal.actor),
+        "scimctl%s%.64s", login ? ":" : "", login ? login->pw_name : "");
+}
+
+
 bool
 scimctl_connect(scimctl_t *ctl, const char *address, const char *user,
     const char *password_file, const char *workspace)
@@ -102,7 +115,7 @@ scimctl_connect(scimctl_t *ctl, const char *address, const char *user,
     ctl->service.app_policy.secret_files = "*";
     snprintf(ctl->principal.workspace, sizeof(ctl->principal.workspace), "%s",
         workspace);
-    snprintf(ctl->principal.actor, sizeof(ctl->principal.actor), "scimctl");
+    name_actor(ctl);
     ctl->principal.role = SCIM_ROLE_OWNER;
     return true;
 }

@@ -80,7 +80,7 @@ command_audit(command_t *command)
     snprintf(query, sizeof(query), "after=%.64s",
         command->after ? command->after : "");
     return command_list(command, "/audit", query, "entries",
-        "id actor app user from to why share txn");
+        "id actor op resource app user from to why txn");
 }
 
 

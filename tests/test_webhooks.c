@@ -438,16 +438,20 @@ what_is_trimmed_too_early_is_noted(void **state)
 static void
 without_a_subscription_nothing_more_is_written(void **state)
 {
+    long long entries;
+
     (void) state;
     say("c1");
-    assert_int_equal(redis_harness_number(&harness, "XLEN " W "audit"), 1);
+    entries = redis_harness_number(&harness, "XLEN " W "audit");
     json_decref(harness_ask(&harness, 204, SCIM_METHOD_DELETE,
         harness_format("/admin/v1/webhooks/%s", hook), NULL, NULL));
     freeReplyObject(redis_harness_command(&harness, "HSET "
         "scim:{007}:acme:check:c2 app a state running owner me attempts 1"));
     access_expect(&harness, "OK", "check_finish", "c2", "me", "1", "done",
         "", "0", "0", "", NULL);
-    assert_int_equal(redis_harness_number(&harness, "XLEN " W "audit"), 1);
+    /* that it was deleted is all */
+    assert_int_equal(redis_harness_number(&harness, "XLEN " W "audit"),
+        entries + 1);
     assert_int_equal(redis_harness_number(&harness, "ZCARD " QUEUE), 0);
     assert_int_equal(redis_harness_number(&harness, "EXISTS " W "webhook:%s "
         W "webhook:%s:state", hook, hook), 0);

@@ -41,6 +41,7 @@ end, { 'no-writes' })
 -- <guard: percent> <count> <window in s> <checks: every s, empty = never>
 -- <concurrency> <calls a second or empty> <burst or empty> <revoke target ms>
 -- <invites: expire after s, empty = never> <shares of leavers wait: ms>
+-- <why: what is new, for the audit>
 register('app_put', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then
@@ -68,8 +69,11 @@ register('app_put', function(keys, args)
             c.workspace .. ' app:' .. args[4])
     end
     call('ZADD', c.prefix .. 'apps', 0, args[4])
-    append_event(c, old and 'app.updated' or 'app.created', 'app', args[4],
-        number_text(version + 1), args[7], args[8], '')
+    local op = old and 'app.updated' or 'app.created'
+    append_event(c, op, 'app', args[4], number_text(version + 1), args[7],
+        args[8], '')
+    audit_operator(c, op, 'app:' .. args[4], args[4], args[20], args[7],
+        args[8])
     return { 'OK', number_text(version + 1) }
 end, {})
 
@@ -114,6 +118,8 @@ register('app_delete', function(keys, args)
     call('ZREM', c.prefix .. 'apps', args[4])
     append_event(c, 'app.deleted', 'app', args[4],
         number_text(version_of(old) + 1), args[5], args[6], '')
+    audit_operator(c, 'app.deleted', 'app:' .. args[4], args[4], '',
+        args[5], args[6])
     return { 'OK' }
 end, { 'allow-oom' })
 
@@ -128,7 +134,7 @@ local function subject_exists(c, subject)
     return group and exists(c.prefix .. 'group:' .. group)
 end
 
--- share_put <app> <team:id|user:id> <json> <actor> <txn>
+-- share_put <app> <team:id|user:id> <json> <actor> <txn> <why>
 register('share_put', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then
@@ -145,6 +151,8 @@ register('share_put', function(keys, args)
     call('ZADD', c.prefix .. args[5] .. ':apps', 0, args[4])
     append_event(c, 'share.put', 'share', args[4], 0, args[7], args[8],
         '{"subject":"' .. args[5] .. '"}')
+    audit_operator(c, 'share.put', args[5], args[4], args[9], args[7],
+        args[8])
     return { 'OK' }
 end, {})
 
@@ -161,6 +169,8 @@ register('share_delete', function(keys, args)
     unlink_share(c, args[4], args[5])
     append_event(c, 'share.deleted', 'share', args[4], 0, args[6], args[7],
         '{"subject":"' .. args[5] .. '"}')
+    audit_operator(c, 'share.deleted', args[5], args[4], '', args[6],
+        args[7])
     return { 'OK' }
 end, { 'allow-oom' })
 
@@ -179,7 +189,7 @@ end, { 'no-writes' })
 
 -- ---- teams ------------------------------------------------------------------
 
--- team_put <id> <name as JSON text>
+-- team_put <id> <name as JSON text> <why> <actor> <txn>
 register('team_put', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then
@@ -189,6 +199,8 @@ register('team_put', function(keys, args)
         .. '","name":' .. args[5] .. ',"source":"manual","created":'
         .. number_text(c.now) .. '}')
     call('ZADD', c.prefix .. 'teams', 0, args[4])
+    audit_operator(c, 'team.created', 'team:' .. args[4], '', args[6],
+        args[7], args[8])
     return { 'OK' }
 end, {})
 
@@ -220,6 +232,9 @@ register('team_member', function(keys, args)
     end
     append_event(c, 'team.members', 'team', args[4], 0, args[7], args[8],
         '{"users":["' .. user .. '"]}')
+    audit_operator(c, 'team.members', 'team:' .. args[4], '', 'user ' .. user
+        .. (args[6] == '1' and ' put into it' or ' taken out of it'),
+        args[7], args[8])
     return { 'OK' }
 end, { 'allow-oom' })
 
@@ -352,8 +367,8 @@ end, { 'no-writes' })
 
 -- ---- tokens -----------------------------------------------------------------
 
--- token_put <id> <sha256> <record> <user or empty>: the first one makes the
--- workspace; a user must be there.
+-- token_put <id> <sha256> <record> <user or empty> <why> <actor> <txn>: the
+-- first one makes the workspace; a user must be there.
 register('token_put', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then
@@ -367,10 +382,12 @@ register('token_put', function(keys, args)
         .. ',"sha256":"' .. args[5] .. '"}')
     call('ZADD', c.prefix .. 'tokens', 0, args[4])
     call('ZADD', c.shard .. 'workspaces', 0, c.workspace)
+    audit_operator(c, 'token.created', 'token:' .. args[4], '', args[8],
+        args[9], args[10])
     return { 'OK' }
 end, {})
 
--- token_delete <id>
+-- token_delete <id> <why> <actor> <txn>
 register('token_delete', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then
@@ -384,6 +401,8 @@ register('token_delete', function(keys, args)
     local sha = string.match(record, '"sha256":"(%x+)"}$')
     call('DEL', key, c.shard .. 'token:' .. sha)
     call('ZREM', c.prefix .. 'tokens', args[4])
+    audit_operator(c, 'token.deleted', 'token:' .. args[4], '', args[5],
+        args[6], args[7])
     return { 'OK' }
 end, { 'allow-oom' })
 

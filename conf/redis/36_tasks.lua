@@ -427,6 +427,9 @@ register('task_retry', function(keys, args)
         set_state(c, task[2], task[3],
             task[4] == 'remove' and 'removing' or 'pending', args[5],
             'retried by hand')
+    else
+        audit_operator(c, 'task.retry', 'task:' .. args[4], task[2],
+            task[4] .. ' retried by hand', args[5], args[6])
     end
     append_event(c, 'task.retry', 'task', args[4], 0, args[5], args[6], '')
     return { 'OK' }
@@ -453,6 +456,10 @@ register('task_done', function(keys, args)
     because(c, 'task.done', 'task:' .. args[4], args[5], args[6], task[5])
     settle_task(c, args[4], task, 'done', { [10] = '', [11] = role,
         [12] = 'done by hand', [13] = args[5] })
+    if task[4] ~= 'invite' and task[4] ~= 'remove' then
+        audit_operator(c, 'task.done', 'task:' .. args[4], task[5],
+            task[4] .. ' done by hand', args[5], args[6])
+    end
     append_event(c, 'task.retry', 'task', args[4], 0, args[5], args[6], '')
     return { 'OK' }
 end, {})

@@ -547,6 +547,7 @@ register('check_apply', function(keys, args)
     end
     local out = { 'OK', tonumber(check[3]) }
     because(c, 'check.applied', 'check:' .. args[5], args[6], args[7], app)
+    local applied = 0
     for _, id in ipairs(ids) do
         local done = call('HGET', key .. ':applied', id) ~= 'applied'
             and apply_finding(c, app, cmsgpack.unpack(call('HGET', key
@@ -555,7 +556,12 @@ register('check_apply', function(keys, args)
         out[#out + 1] = done and 'applied' or 'skipped'
         if done then
             call('HSET', key .. ':applied', id, 'applied')
+            applied = applied + 1
         end
+    end
+    if applied > 0 and args[6] ~= 'schedule' then
+        audit_operator(c, 'check.applied', 'check:' .. args[5], app,
+            applied .. ' findings made right', args[6], args[7])
     end
     keep_check(c, args[5])
     append_event(c, 'check.applied', 'check', args[5], 0, args[6], args[7],

@@ -68,7 +68,7 @@ local function last_entry(c)
 end
 
 -- webhook_put <id> <if version: 0 = new> <json> <enabled: 1, 0, empty = as it
--- is> <actor> <txn> app... → OK <version> <shown fields> <retries>
+-- is> <actor> <txn> <why> app... → OK <version> <shown fields> <retries>
 register('webhook_put', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then
@@ -86,11 +86,13 @@ register('webhook_put', function(keys, args)
     if not old and call('ZCARD', c.prefix .. 'webhooks') >= WEBHOOKS_MAX then
         return { 'LIMIT' }
     end
-    for i = 10, #args do
+    for i = 11, #args do
         if call('EXISTS', app_key(c, args[i])) == 0 then
             return { 'NOTFOUND', 'app' }
         end
     end
+    audit_operator(c, old and 'webhook.updated' or 'webhook.created',
+        'webhook:' .. id, '', args[10], args[8], args[9])
     call('SET', key, string.format('%010.0f', version + 1) .. args[6])
     call('ZADD', c.prefix .. 'webhooks', 0, id)
     if not old then
@@ -110,7 +112,7 @@ register('webhook_put', function(keys, args)
     return push_state(c, id, { 'OK', number_text(version + 1) })
 end, {})
 
--- webhook_delete <id>
+-- webhook_delete <id> <actor> <txn>
 register('webhook_delete', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then
@@ -124,6 +126,8 @@ register('webhook_delete', function(keys, args)
         .. ':deliveries')
     call('ZREM', c.prefix .. 'webhooks', args[4])
     queue_webhook(c, args[4], nil)
+    audit_operator(c, 'webhook.deleted', 'webhook:' .. args[4], '', '',
+        args[5], args[6])
     return { 'OK' }
 end, { 'allow-oom' })
 
@@ -217,6 +221,8 @@ register('webhook_replay', function(keys, args)
         first_behind(c, args[5]))
     free_webhook(c, id)
     append_event(c, 'webhook.replay', 'webhook', id, 0, args[6], args[7], '')
+    audit_operator(c, 'webhook.replay', 'webhook:' .. id, '', 'after '
+        .. args[5], args[6], args[7])
     return { 'OK', whole }
 end, {})
 

@@ -138,7 +138,7 @@ add_limits(scim_admin_t *admin, const json_t *definition)
 static scim_step_t
 write_app(scim_admin_t *admin, const json_t *body, const char *id)
 {
-    json_t       *definition = NULL;
+    json_t       *definition = NULL, *old;
     scim_buffer_t text;
     scim_error_t  error = { 0 };
 
@@ -147,7 +147,7 @@ write_app(scim_admin_t *admin, const json_t *body, const char *id)
     {
         return scim_operation_fail(&admin->head, &error);
     }
-    json_decref(admin->result);
+    old = admin->result;
     admin->result = json_pack("{ss}", "id", id);
     json_object_update(admin->result, definition);
     json_decref(definition);
@@ -155,6 +155,7 @@ write_app(scim_admin_t *admin, const json_t *body, const char *id)
     scim_json_write(admin->result, &text);
     if (scim_buffer_failed(&text)) {
         scim_buffer_free(&text);
+        json_decref(old);
         return scim_admin_error(admin, 413, "the definition is too large");
     }
     scim_command_call(&admin->head, "app_put", false);
@@ -164,6 +165,8 @@ write_app(scim_admin_t *admin, const json_t *body, const char *id)
     scim_buffer_free(&text);
     scim_admin_sign(admin);
     add_limits(admin, admin->result);
+    scim_admin_say_changed(admin, old, admin->result);
+    json_decref(old);
     return scim_command_send(&admin->head, app_written);
 }
 

@@ -44,6 +44,14 @@ scim_step_t scim_admin_list(scim_admin_t *admin, const char *plural,
 /* Actor and transaction, as every write ends its arguments. */
 void scim_admin_sign(scim_admin_t *admin);
 
+/*
+ * Adds a text for the audit: which members of a definition are new, and how
+ * many there are where that is a number; `old` NULL: it is made.  Never a
+ * value: these may name people.
+ */
+void scim_admin_say_changed(scim_admin_t *admin, const json_t *old,
+    const json_t *now);
+
 /* A JSON record of Redis; NULL when it is damaged. */
 json_t *scim_admin_record(scim_text_t text);
 

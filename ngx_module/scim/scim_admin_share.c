@@ -17,9 +17,15 @@ subject_of(const scim_admin_t *admin, const char *kind, char *out, size_t size)
 static scim_step_t
 share_put(scim_admin_t *admin, json_t *share, const char *subject)
 {
+    char                  why[200];
+    const char           *access = json_string_value(json_object_get(share,
+        "accessRole"));
     scim_buffer_t         text;
     const scim_request_t *request = admin->head.request;
 
+    snprintf(why, sizeof(why), "as %s, %s%.100s", json_string_value(
+        json_object_get(share, "role")), access ? "access role "
+        : "with the app's default", access ? access : "");
     json_object_set_new(share, "by",
         json_string(request->principal->actor));
     json_object_set_new(share, "at", json_integer(request->now));
@@ -33,6 +39,7 @@ share_put(scim_admin_t *admin, json_t *share, const char *subject)
     scim_command_add(&admin->head, text.data, text.len);
     scim_buffer_free(&text);
     scim_admin_sign(admin);
+    scim_command_text(&admin->head, why);
     return scim_command_send(&admin->head, scim_admin_written);
 }
 

@@ -81,6 +81,8 @@ scim_admin_teams_post(scim_admin_t *admin)
     scim_command_text(&admin->head, admin->new_id);
     scim_command_add(&admin->head, text.data, text.len);
     scim_buffer_free(&text);
+    scim_command_text(&admin->head, name);
+    scim_admin_sign(admin);
     return scim_command_send(&admin->head, team_made);
 }
 

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "scim_admin_internal.h"
@@ -57,6 +58,21 @@ token_made(scim_operation_t *operation, const scim_reply_t *reply)
 }
 
 
+/* Which token it is, for the audit. */
+static void
+say_token(scim_admin_t *admin, const json_t *record)
+{
+    char        why[160];
+    const char *role = json_string_value(json_object_get(record, "role"));
+    const char *name = json_string_value(json_object_get(record, "name"));
+
+    snprintf(why, sizeof(why), "role %.10s, name %.100s", role ? role : "",
+        name ? name : "");
+    scim_command_text(&admin->head, why);
+    scim_admin_sign(admin);
+}
+
+
 static scim_step_t
 put_token(scim_admin_t *admin, const json_t *record, const char *secret)
 {
@@ -73,6 +89,7 @@ put_token(scim_admin_t *admin, const json_t *record, const char *secret)
     scim_command_add(&admin->head, text.data, text.len);
     scim_buffer_free(&text);
     scim_command_text(&admin->head, user ? user : "");
+    say_token(admin, record);
     return scim_command_send(&admin->head, token_made);
 }
 
@@ -182,7 +199,7 @@ token_deleted(scim_operation_t *operation, const scim_reply_t *reply)
 static scim_step_t
 delete_found(scim_operation_t *operation, const scim_reply_t *reply)
 {
-    json_t       *record = NULL;
+    json_t       *record;
     const char   *role;
     scim_role_t   theirs = SCIM_ROLE_OWNER; /* a record that is damaged */
     scim_admin_t *admin = (scim_admin_t *) operation;
@@ -195,15 +212,17 @@ delete_found(scim_operation_t *operation, const scim_reply_t *reply)
     if (role) {
         theirs = scim_role_parse(role, strlen(role));
     }
-    json_decref(record);
     if (theirs == SCIM_ROLE_OWNER
         && operation->request->principal->role != SCIM_ROLE_OWNER)
     {
+        json_decref(record);
         return scim_admin_error(admin, 403,
             "only an owner deletes an owner's token");
     }
     scim_command_call(operation, "token_delete", false);
     scim_command_text(operation, admin->id);
+    say_token(admin, record);
+    json_decref(record);
     return scim_command_send(operation, token_deleted);
 }
 

@@ -181,7 +181,8 @@ webhook_written(scim_operation_t *operation, const scim_reply_t *reply)
 
 
 static scim_step_t
-send_webhook(scim_admin_t *admin, const char *id, const char *enabled)
+send_webhook(scim_admin_t *admin, const char *id, const char *enabled,
+    const json_t *old)
 {
     size_t        index;
     json_t       *app;
@@ -200,6 +201,12 @@ send_webhook(scim_admin_t *admin, const char *id, const char *enabled)
     scim_buffer_free(&text);
     scim_command_text(&admin->head, enabled);
     scim_admin_sign(admin);
+    if (*enabled && old && json_equal(old, admin->result)) {
+        scim_command_text(&admin->head, *enabled == '1' ? "switched on"
+            : "switched off");
+    } else {
+        scim_admin_say_changed(admin, old, admin->result);
+    }
     json_array_foreach(json_object_get(admin->result, "apps"), index, app) {
         scim_command_text(&admin->head, json_string_value(app));
     }
@@ -211,7 +218,8 @@ send_webhook(scim_admin_t *admin, const char *id, const char *enabled)
 static scim_step_t
 write_webhook(scim_admin_t *admin, json_t *body, const char *id)
 {
-    json_t       *definition = NULL;
+    json_t       *definition = NULL, *old;
+    scim_step_t   step;
     const char   *word;
     scim_error_t  error = { 0 };
     const json_t *enabled = json_object_get(admin->body, "enabled");
@@ -228,11 +236,13 @@ write_webhook(scim_admin_t *admin, json_t *body, const char *id)
     {
         return scim_operation_fail(&admin->head, &error);
     }
-    json_decref(admin->result);
+    old = admin->result;
     admin->result = json_pack("{ss}", "id", id);
     json_object_update(admin->result, definition);
     json_decref(definition);
-    return send_webhook(admin, id, word);
+    step = send_webhook(admin, id, word, old);
+    json_decref(old);
+    return step;
 }
 
 
@@ -286,6 +296,7 @@ scim_admin_webhook_delete(scim_admin_t *admin)
 {
     scim_command_call(&admin->head, "webhook_delete", false);
     scim_command_text(&admin->head, admin->id);
+    scim_admin_sign(admin);
     return scim_command_send(&admin->head, webhook_deleted);
 }
 

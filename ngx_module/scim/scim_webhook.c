@@ -192,6 +192,6 @@ scim_webhook_wants(const json_t *definition, const char *type,
     const json_t *events = json_object_get(definition, "events");
     const json_t *apps = json_object_get(definition, "apps");
 
-    return (events == NULL || is_among(events, type, fits))
+    return is_known(type) && (events == NULL || is_among(events, type, fits))
         && (apps == NULL || is_among(apps, app, is_same));
 }
