@@ -41,6 +41,8 @@ conf_init(conf_t *conf)
     conf->events_max = 1024;
     conf->audit_days = 400;
     conf->audit_entries = 1000000;
+    conf->done_days = 7;
+    conf->done_tasks = 100000;
     conf->connectors.calls_max = 256;
 }
 
@@ -174,6 +176,12 @@ conf_set(conf_t *conf, const char *key, const char *value)
     }
     if (strcmp(key, "audit_entries") == 0) {
         return set_number(&conf->audit_entries, value, 1000, 1000000000);
+    }
+    if (strcmp(key, "done_days") == 0) {
+        return set_number(&conf->done_days, value, 1, 7);
+    }
+    if (strcmp(key, "done_tasks") == 0) {
+        return set_number(&conf->done_tasks, value, 100, 10000000);
     }
     if (strcmp(key, "log_level") == 0) {
         return set_level(value);

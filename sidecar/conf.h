@@ -17,6 +17,8 @@ typedef struct {
     unsigned          events_max;    /* events worked on at once */
     unsigned          audit_days;    /* entries of the audit are kept */
     unsigned          audit_entries; /* at most, of a workspace */
+    unsigned          done_days;     /* done tasks are kept */
+    unsigned          done_tasks;    /* at most, of a workspace */
 } conf_t;
 
 /* Defaults, from the environment where the contract says so. */

@@ -8,6 +8,7 @@
 #include <openssl/rand.h>
 
 #include "log.h"
+#include "retention.h"
 
 #define CLAIM_MAX    256
 #define STOP_TIMEOUT 20000 /* ms for calls in flight */
@@ -246,18 +247,12 @@ look_at_leavers(shard_t *shard)
 }
 
 
-/* One shard's audit a period: all of them within minutes. */
+/* One shard a period: all of them within minutes. */
 static void
-trim_audit(engine_t *engine)
+trim_kept(engine_t *engine)
 {
-    redis_call_t call;
-
     engine->audit_next = (engine->audit_next + 1) % engine->shard_count;
-    redis_call_begin(&call, "audit_trim", false, engine->audit_next, "",
-        engine->dataset);
-    redis_call_number(&call, engine->conf->audit_entries);
-    redis_call_number(&call, engine->conf->audit_days);
-    redis_call_send(&call, engine->redis, on_ignored, NULL);
+    retention_trim(engine, engine->audit_next);
     engine->shards[engine->audit_next].leavers = true; /* of other sidecars */
 }
 
@@ -460,7 +455,7 @@ on_period(loop_t *loop, void *data)
         }
     }
     if (engine->ready) {
-        trim_audit(engine);
+        trim_kept(engine);
     }
     loop_timer_arm(engine->period_timer,
         ENGINE_PERIOD - ENGINE_PERIOD / 10 + random() % (ENGINE_PERIOD / 5));
