@@ -229,4 +229,38 @@ is(join(' ', sort keys %{ $stack->must('scim', 'PUT',
     '... and to PUT');
 $stack->must('scim', 'DELETE', "/Users/$eve");
 
+# a query of one resource: a list all the same, RFC 7644 section 3.4.2
+my $gia = make('gia', title => 'One', emails => [ { value => 'gia@x' } ]);
+my $hal = make('hal', title => 'One');
+is(names('filter=title%20eq%20%22one%22', "/Users/$gia"), 'gia',
+    'a filter on one that matches');
+is(names('filter=title%20eq%20%22Two%22', "/Users/$gia"), '',
+    '... and on one that does not');
+is(names("filter=title%20eq%20%22Two%22%20or%20id%20eq%20%22$hal%22",
+    "/Users/$gia"), '', '... is about nobody else');
+my $one = $stack->must('scim', 'GET', "/Users/$gia?filter=emails%20pr"
+    . '&attributes=userName');
+is_deeply($one, { schemas =>
+    [ 'urn:ietf:params:scim:api:messages:2.0:ListResponse' ], totalResults => 1,
+    startIndex => 1, itemsPerPage => 1, Resources => [ { id => $gia,
+    schemas => [$user_schema], userName => 'gia' } ] }, 'the list, projected');
+$stack->answers('a bad filter', 400, ['invalidFilter'], 'GET',
+    "/Users/$gia?filter=$_") for '', 'x', 'title%20eq%20%22a%22)%20or%20(id%20pr';
+$stack->answers('a filter on nobody', 404, 'GET',
+    '/Users/01a20df6-43a5-7845-9449-1c6da36e1397?filter=title%20pr');
+my $ads = $stack->group('Ads', $gia);
+for my $match ([ Ads => 1 ], [ Other => 0 ]) {
+    my $list = $stack->answers('a group, as Entra asks', 200, 'GET',
+        "/Groups/$ads?excludedAttributes=members&filter="
+        . "displayName+eq+%22$match->[0]%22")->{json};
+    is($list->{totalResults}, $match->[1], '... is found by its name');
+    ok(!$list->{Resources}[0]{members}, '... without members');
+}
+is($stack->must('scim', 'GET', "/Groups/$ads?filter="
+    . TestScim::escape("members.value eq \"$gia\""))->{Resources}[0]{members}
+    [0]{value}, $gia, 'a group, by its member');
+is($stack->must('scim', 'GET', "/Groups/$ads?filter="
+    . TestScim::escape("members.value eq \"$hal\""))->{totalResults}, 0,
+    '... and not by another');
+
 $stack->done;

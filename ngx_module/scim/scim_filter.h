@@ -73,6 +73,10 @@ scim_filter_t *scim_filter_parse_value(const scim_attribute_t *attribute,
     const char *text, size_t len, scim_lenient_t *lenient,
     scim_error_t *error) __attribute__((warn_unused_result));
 
+/* `left and right`, which it takes; NULL without memory or one of them. */
+scim_filter_t *scim_filter_and(scim_filter_t *left, scim_filter_t *right)
+    __attribute__((warn_unused_result));
+
 void scim_filter_free(scim_filter_t *filter);
 
 /* Appends the filter in canonical spelling: parse(print(f)) equals f. */

@@ -551,3 +551,20 @@ scim_filter_parse_value(const scim_attribute_t *attribute, const char *text,
 
     return parse_all(&parser);
 }
+
+
+scim_filter_t *
+scim_filter_and(scim_filter_t *left, scim_filter_t *right)
+{
+    scim_filter_t *both = left && right ? calloc(1, sizeof(*both)) : NULL;
+
+    if (both == NULL) {
+        scim_filter_free(left);
+        scim_filter_free(right);
+        return NULL;
+    }
+    both->kind = SCIM_FILTER_AND;
+    both->left = left;
+    both->right = right;
+    return both;
+}

@@ -173,6 +173,7 @@ struct scim_list_s {
     unsigned            segments;
     unsigned            at;       /* the segment at hand */
 
+    bool        of_one;  /* of the resource that the path names, alone */
     bool        cursors; /* RFC 9865; else startIndex */
     long long   skip;    /* matches still to be left out */
     long long   count;   /* most resources in the answer */

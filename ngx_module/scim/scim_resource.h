@@ -97,6 +97,12 @@ scim_step_t scim_resource_delete(scim_operation_t *operation,
 
 bool scim_resource_is_group(const scim_resource_t *resource);
 
+/*
+ * A query of one resource that is there: a list that holds it when the filter
+ * matches (RFC 7644 section 3.4.2).
+ */
+scim_step_t scim_resource_list_one(scim_resource_t *resource);
+
 /* Reads query and projection from the URL; false after an error answer. */
 bool scim_resource_read_query(scim_resource_t *resource);
 

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "scim_index.h"
@@ -25,6 +26,22 @@ scim_list_free(scim_list_t *list)
 }
 
 
+/* "id eq <the one that the path names>", beside what is asked of it */
+static scim_filter_t *
+only_one(scim_resource_t *resource, scim_filter_t *filter)
+{
+    int            len;
+    char           text[64];
+    scim_error_t   error = { 0 };
+    scim_lenient_t none = { 0 };
+
+    len = snprintf(text, sizeof(text), "id eq \"%.*s\"",
+        (int) resource->id.len, resource->id.text);
+    return scim_filter_and(scim_filter_parse(resource->type, text,
+        (size_t) len, &none, &error), filter);
+}
+
+
 static bool
 read_filters(scim_resource_t *resource)
 {
@@ -44,6 +61,13 @@ read_filters(scim_resource_t *resource)
                     &error);
             if (segment->filter == NULL) {
                 scim_operation_fail(operation, &error);
+                return false;
+            }
+        }
+        if (list->of_one) {
+            segment->filter = only_one(resource, segment->filter);
+            if (segment->filter == NULL) {
+                scim_list_no_memory(resource);
                 return false;
             }
         }
@@ -182,7 +206,7 @@ read_page(scim_resource_t *resource)
 
 
 static scim_step_t
-begin_list(scim_resource_t *resource, bool all)
+begin_list(scim_resource_t *resource, bool all, bool of_one)
 {
     scim_list_t          *list;
     scim_operation_t     *operation = &resource->operation;
@@ -193,6 +217,7 @@ begin_list(scim_resource_t *resource, bool all)
         return scim_list_no_memory(resource);
     }
     resource->list = list;
+    list->of_one = of_one;
     scim_buffer_init(&list->place, BUFFER_MAX);
     scim_buffer_init(&list->ids, BUFFER_MAX);
     scim_buffer_init(&list->behind, BUFFER_MAX);
@@ -224,7 +249,7 @@ from_url(scim_operation_t *operation, bool all)
 {
     scim_resource_t *resource = (scim_resource_t *) operation;
 
-    return scim_resource_read_query(resource) ? begin_list(resource, all)
+    return scim_resource_read_query(resource) ? begin_list(resource, all, false)
                                               : SCIM_STEP_DONE;
 }
 
@@ -245,6 +270,13 @@ scim_resource_list_all(scim_operation_t *operation, const scim_reply_t *none)
 }
 
 
+scim_step_t
+scim_resource_list_one(scim_resource_t *resource)
+{
+    return begin_list(resource, false, true);
+}
+
+
 static scim_step_t
 from_body(scim_operation_t *operation, bool all)
 {
@@ -262,7 +294,7 @@ from_body(scim_operation_t *operation, bool all)
     {
         return scim_operation_fail(operation, &error);
     }
-    return begin_list(resource, all);
+    return begin_list(resource, all, false);
 }
 
 

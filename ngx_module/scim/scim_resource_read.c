@@ -26,6 +26,9 @@ scim_resource_get(scim_operation_t *operation, const scim_reply_t *none)
     if (!scim_resource_read_query(resource)) {
         return SCIM_STEP_DONE;
     }
+    if (resource->query.filter.text) {
+        return scim_resource_fetch(resource, false, scim_resource_list_one);
+    }
     return scim_resource_fetch(resource, scim_resource_wants_extra(resource),
         answer_get);
 }
