@@ -156,4 +156,21 @@ $stack->patch("/Users/$ann", { op => 'Replace', path => 'active',
 like($stack->request('GET', '/metrics')->{content},
     qr/^scim_lenient_total\{rule="L-06"\} [1-9]/m,
     'what was normalized is counted by rule');
+sub twice {
+    return $stack->request('GET', '/metrics')->{content}
+        =~ /^scim_lenient_total\{rule="L-55"\} (\d+)/m ? $1 : undef;
+}
+$stack->user('first', externalId => 'same');
+is(twice(), 0, 'an externalId of one');
+my $second = $stack->user('second', externalId => 'same');
+is(twice(), 1, 'an externalId that another user has is taken, and counted');
+is($stack->must('scim', 'GET', '/Users?filter=externalId%20eq%20%22same%22')
+    ->{totalResults}, 2, '... and finds both');
+$stack->patch("/Users/$second", { op => 'replace', path => 'title',
+    value => 'x' });
+is(twice(), 1, '... once');
+$stack->must('scim', 'PUT', "/Users/$second", TestScim::person('second'));
+$stack->patch("/Users/$second", { op => 'add', path => 'externalId',
+    value => 'same' });
+is(twice(), 2, '... or whenever it becomes so');
 $stack->done;

@@ -95,7 +95,9 @@ local function taken(c, r)
     end
 end
 
+-- True when an externalId that is new here is somebody else's, too.
 local function write_indexes(c, r)
+    local shared
     for _, index in ipairs(r.indexes) do
         local key = index_key(c, r.kind, index.attribute)
         local stays = {}
@@ -111,9 +113,12 @@ local function write_indexes(c, r)
             stays[value] = nil
         end
         for value in pairs(stays) do
+            shared = shared or index.attribute == 'externalId'
+                and owner_of(c, r, index, value)
             call('ZADD', key, 0, value .. '\0' .. r.id)
         end
     end
+    return shared and true
 end
 
 -- ---- memberships ------------------------------------------------------------
@@ -447,7 +452,7 @@ local function write(c, r, head, key)
     else
         version, created = create(c, r, key)
     end
-    write_indexes(c, r)
+    local shared = write_indexes(c, r)
     if r.name ~= '' then
         call('HSET', c.prefix .. 'group-names', r.id, r.name)
     end
@@ -462,7 +467,7 @@ local function write(c, r, head, key)
         recognize(c, r)
     end
     return { 'OK', number_text(version), number_text(created),
-        number_text(c.now), '1' }
+        number_text(c.now), '1', shared and '1' }
 end
 
 function async_key(c, id)

@@ -32,7 +32,8 @@
     X(READ_ONLY, "L-44") X(SCHEMAS_FORM, "L-46")                              \
     X(EXTENSION_UNLISTED, "L-47") X(EXTENSION_TOP_LEVEL, "L-48")              \
     X(MEDIA_TYPE, "L-49") X(ACCEPT, "L-50") X(URL_FORM, "L-51")               \
-    X(TOKEN_FORM, "L-52") X(PAGE_OUTSIDE, "L-56") X(ETAG_FORM, "L-58")        \
+    X(TOKEN_FORM, "L-52") X(EXTERNAL_ID_TWICE, "L-55")                        \
+    X(PAGE_OUTSIDE, "L-56") X(ETAG_FORM, "L-58")                              \
     X(TIME_FORM, "L-59") X(PASSWORD, "L-60") X(BULK_FORM, "L-62")             \
     X(NAME_AS_TEXT, "L-63")
 

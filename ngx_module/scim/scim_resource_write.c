@@ -163,6 +163,9 @@ on_commit(scim_operation_t *operation, const scim_reply_t *reply)
     record->version = (uint64_t) scim_reply_number(reply, 1);
     record->created = scim_reply_number(reply, 2);
     record->modified = scim_reply_number(reply, 3);
+    if (scim_reply_number(reply, 5)) {
+        scim_lenient_note(&operation->lenient, SCIM_LENIENT_EXTERNAL_ID_TWICE);
+    }
     return answer(resource);
 }
 
