@@ -446,6 +446,7 @@ on_period(loop_t *loop, void *data)
         engine_wake_dirty(engine, i, 0);
         engine_wake_due(engine, i, 0);
         checks_look(engine, i);
+        dry_runs_look(engine, i);
         webhooks_look(engine, i);
         if (engine->shards[i].touched) {
             trim(&engine->shards[i]);

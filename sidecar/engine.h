@@ -21,6 +21,7 @@
  *   dispatch.c  tasks, app by app; task_run.c  one -> connector -> finished
  *   removal_check.c  one listing verifies many removals
  *   check_job.c checks -> the app's list beside the grants -> report
+ *   dry_run_job.c what a change would do, for operators
  *   webhooks.c  the audit -> signed messages to whoever subscribed
  *   engine.c    start, shards, periodic work, the data set's guard, stop
  */
@@ -47,6 +48,8 @@ typedef struct {
     bool          due_asked;
     bool          checks_asked;
     bool          checks_again; /* more may have come since they were */
+    bool          dry_runs_asked; /* likewise */
+    bool          dry_runs_again;
     bool          leavers; /* some may wait whose time is over */
     bool          touched; /* events were acknowledged since the last trim */
 } shard_t;
@@ -167,6 +170,10 @@ void removal_checks_cancel(engine_t *engine);
 void checks_look(engine_t *engine, unsigned shard);
 /* Ends what is listing; their leases run out, and somebody begins anew. */
 void checks_cancel(engine_t *engine);
+
+/* ---- dry_run_job.c ---- */
+/* Claims and starts the dry runs of a shard that wait. */
+void dry_runs_look(engine_t *engine, unsigned shard);
 
 /* ---- webhooks.c, webhook_job.c ---- */
 webhooks_t *webhooks_new(engine_t *engine);

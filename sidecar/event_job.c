@@ -289,6 +289,8 @@ act(event_t *event, const char *op, const json_t *data)
         checks_look(event->engine, event->shard);
         engine_wake_due(event->engine, event->shard, 0);
         engine_wake_dirty(event->engine, event->shard, 0);
+    } else if (strcmp(op, "dry_run.requested") == 0) {
+        dry_runs_look(event->engine, event->shard);
     } else if (strcmp(op, "async.requested") == 0) {
         execute(event);
     } else if (strcmp(op, "async.completed") == 0) {

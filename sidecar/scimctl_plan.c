@@ -1,25 +1,16 @@
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "app_cache.h"
-#include "facts.h"
-#include "loop.h"
+#include "dry_run.h"
 #include "redis_client.h"
-#include "scim_json.h"
 #include "scimctl_command.h"
 #include "scimctl_table.h"
-#include "what_if.h"
 
-/*
- * A dry run: everybody whom a change concerns goes through the planner, with
- * the facts as they would be.  Nothing is written.  The hash stands for the
- * change and for everything that it would do.
- */
-#define PAGE        "500"
-#define VERSION_LEN 10
-#define COLUMNS     "userName what from to accessRole was share why"
+/* A dry run, made here; with --apply the change, if it still does the same. */
+#define PAGE    "500"
+#define COLUMNS "userName what from to accessRole was share why"
 
 typedef struct {
     command_t    *command;
@@ -27,25 +18,11 @@ typedef struct {
     scim_method_t method; /* of the request that would be made */
     char          path[256];
     json_t       *body;
-    char          subject[PLAN_SUBJECT_MAX];
-    scim_app_t    stored, definition;
-    what_if_t     what_if;
+    dry_run_t     run;
     app_cache_t  *cache;
     json_t       *rows;
-    long long     people;
-    char          hash[65];
-} dry_run_t;
-
-
-static void
-end_run(dry_run_t *run)
-{
-    json_decref(run->body);
-    json_decref(run->rows);
-    scim_app_free(&run->stored);
-    scim_app_free(&run->definition);
-    app_cache_free(run->cache);
-}
+    char          hash[DRY_RUN_HASH_SIZE];
+} plan_command_t;
 
 
 static int
@@ -60,42 +37,65 @@ failed(const char *what)
 
 /* "/apps/<id>/shares/teams/<id>" */
 static int
-read_share(dry_run_t *run)
+read_share(plan_command_t *plan, json_t **change)
 {
-    char        kind[8], id[80];
-    command_t  *command = run->command;
-    const char *role;
-    int         status = command_share_request(command, &run->method,
-        run->path, &run->body);
+    char        kind[8], id[80], subject[100];
+    command_t  *command = plan->command;
+    const char *role = command->role ? command->role : "";
+    int         status = command_share_request(command, &plan->method,
+        plan->path, &plan->body);
 
     if (status) {
         return status;
     }
-    if (sscanf(run->path, "/apps/%79[^/]/shares/%4[a-z]s/%79s", run->app,
+    if (sscanf(plan->path, "/apps/%79[^/]/shares/%4[a-z]s/%60s", plan->app,
             kind, id) != 3)
     {
         return failed("that share cannot be planned");
     }
-    snprintf(run->subject, sizeof(run->subject), "%s:%.60s", kind, id);
-    role = command->role ? command->role : "";
-    if (run->body && strcmp(role, "owner") != 0
+    if (plan->body && strcmp(role, "owner") != 0
         && strcmp(role, "collaborator") != 0)
     {
         return failed("role: must be owner or collaborator");
     }
-    run->what_if.subject = run->subject;
-    run->what_if.unshared = run->body == NULL;
-    run->what_if.owner = strcmp(role, "owner") == 0;
-    run->what_if.access_role = command->access_role ? command->access_role
-                                                    : "";
+    snprintf(subject, sizeof(subject), "%s:%s", kind, id);
+    *change = plan->body ? json_deep_copy(plan->body) : json_object();
+    json_object_set_new(*change, "subject", json_string(subject));
+    return 0;
+}
+
+
+/* A definition as it would be stored; what `app show` adds is no part of it. */
+static int
+read_definition(plan_command_t *plan, json_t **change)
+{
+    static const char *const shown[] = { "id", "seatUse", "delivery",
+                                         "revoke" };
+
+    json_t       *definition = NULL;
+    scim_error_t  error = { 0 };
+
+    plan->body = command_file(plan->command);
+    for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
+        json_object_del(plan->body, shown[i]);
+    }
+    if (plan->body == NULL) {
+        return 1;
+    }
+    if (!scim_app_validate(plan->body,
+            &plan->command->ctl.service.app_policy, &definition, &error))
+    {
+        return failed(error.detail);
+    }
+    *change = json_pack("{so}", "definition", definition);
     return 0;
 }
 
 
 static int
-read_app_change(dry_run_t *run)
+read_app_change(plan_command_t *plan, json_t **change)
 {
-    command_t  *command = run->command;
+    command_t  *command = plan->command;
     const char *verb = command_word(command, 1);
     bool        deleted = strcmp(verb, "delete") == 0;
 
@@ -103,23 +103,25 @@ read_app_change(dry_run_t *run)
         return command_wrong("plan app update APP -f FILE or plan app "
             "delete APP");
     }
-    if (!command_find(command, "apps", command_word(command, 2), run->app,
-            sizeof(run->app)))
+    if (!command_find(command, "apps", command_word(command, 2), plan->app,
+            sizeof(plan->app)))
     {
         return 1;
     }
-    snprintf(run->path, sizeof(run->path), "/apps/%s", run->app);
-    run->method = deleted ? SCIM_METHOD_DELETE : SCIM_METHOD_PUT;
-    run->what_if.deleted = deleted;
-    run->body = deleted ? NULL : command_file(command);
-    return deleted || run->body ? 0 : 1;
+    snprintf(plan->path, sizeof(plan->path), "/apps/%s", plan->app);
+    plan->method = deleted ? SCIM_METHOD_DELETE : SCIM_METHOD_PUT;
+    if (deleted) {
+        *change = json_pack("{sb}", "deleted", 1);
+        return 0;
+    }
+    return read_definition(plan, change);
 }
 
 
 static int
-read_change(dry_run_t *run)
+read_change(plan_command_t *plan, json_t **change)
 {
-    command_t  *command = run->command;
+    command_t  *command = plan->command;
     const char *what;
 
     /* the words behind `plan` are a command of their own */
@@ -129,150 +131,66 @@ read_change(dry_run_t *run)
     }
     what = command_word(command, 0);
     if (strcmp(what, "share") == 0 || strcmp(what, "unshare") == 0) {
-        return read_share(run);
+        return read_share(plan, change);
     }
-    return strcmp(what, "app") == 0 ? read_app_change(run)
+    return strcmp(what, "app") == 0 ? read_app_change(plan, change)
         : command_wrong("plan share, plan unshare, plan app update or plan "
             "app delete");
 }
 
 
-/* ---- the app, before and after ---- */
-
-/* A definition as it would be stored; what `app show` adds is no part of it. */
-static bool
-read_definition(dry_run_t *run)
-{
-    static const char *const shown[] = { "id", "seatUse", "delivery",
-                                         "revoke" };
-
-    bool          ok;
-    json_t       *definition = NULL;
-    scim_error_t  error = { 0 };
-    scim_buffer_t text;
-
-    for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
-        json_object_del(run->body, shown[i]);
-    }
-    if (!scim_app_validate(run->body, &run->command->ctl.service.app_policy,
-            &definition, &error))
-    {
-        fprintf(stderr, "scimctl: %s\n", error.detail);
-        return false;
-    }
-    json_object_set_new(definition, "id", json_string(run->app));
-    scim_buffer_init(&text, 1 << 20);
-    scim_json_write(definition, &text);
-    json_decref(definition);
-    ok = !scim_buffer_failed(&text)
-        && scim_app_read(text.data, text.len, &run->definition);
-    scim_buffer_free(&text);
-    return ok;
-}
-
-
-static bool
-take_app(dry_run_t *run, const redisReply *reply)
-{
-    const char *record = redis_reply_text(reply, 1);
-    size_t      len = strlen(record);
-
-    if (len <= VERSION_LEN || !scim_app_read(record + VERSION_LEN,
-            len - VERSION_LEN, &run->stored))
-    {
-        return false;
-    }
-    run->what_if.app = run->app;
-    run->what_if.definition = &run->stored;
-    run->what_if.seats_in_use = redis_reply_number(reply, 2);
-    run->what_if.waiting = redis_reply_number(reply, 3);
-    run->what_if.leaving = redis_reply_number(reply, 4);
-    run->what_if.base = redis_reply_number(reply, 5);
-    run->what_if.hold = *redis_reply_text(reply, 6) != '\0';
-    return true;
-}
-
-
 static int
-read_app(dry_run_t *run)
+begin(plan_command_t *plan)
 {
-    int         status = 0;
-    redisReply *reply = scimctl_call(&run->command->ctl, true, "what_if_app",
-        run->app, NULL);
+    json_t     *change = NULL;
+    int         status = read_change(plan, &change);
+    const char *wrong;
+    redisReply *reply;
 
-    if (reply == NULL) {
-        return 1;
+    if (status) {
+        json_decref(change);
+        return status;
     }
-    if (!redis_reply_ok(reply) || !take_app(run, reply)) {
-        status = failed("no such app");
-    } else if (run->what_if.subject && !run->what_if.unshared
-        && *run->what_if.access_role && scim_app_access_rank(&run->stored,
-            run->what_if.access_role) < 0)
-    {
-        status = failed("accessRole: is none of the app's access roles");
-    } else if (run->what_if.subject == NULL && run->body) {
-        status = read_definition(run) ? 0 : 1;
-        run->what_if.definition = &run->definition;
+    if (!dry_run_init(&plan->run, plan->app, change)) {
+        return failed("no memory");
     }
+    reply = scimctl_call(&plan->command->ctl, true, "what_if_app", plan->app,
+        NULL);
+    wrong = reply ? dry_run_take_app(&plan->run, reply) : "no answer";
     freeReplyObject(reply);
-    return status;
+    return wrong ? failed(wrong) : 0;
 }
 
 
 /* ---- the people ---- */
 
-static json_t *
-row_of(const char *user, const plan_facts_t *facts, const what_if_row_t *row)
-{
-    return json_pack("{ss,ss,ss,ss,ss,ss,ss,ss,ss}", "userId", user,
-        "userName", facts->user_name, "what", what_if_name(row->what),
-        "from", grant_state_name(row->before), "to",
-        grant_state_name(row->after), "accessRole", row->access_role, "was",
-        row->old_access_role, "share", row->share, "why", row->why);
-}
-
-
 static bool
-look_at(dry_run_t *run, const char *user, long long place)
+look_at(plan_command_t *plan, const char *user, long long place)
 {
-    bool          ok;
-    facts_t      *facts = NULL;
-    what_if_row_t row;
-    redisReply   *reply = scimctl_call(&run->command->ctl, true, "facts",
+    json_t     *row = NULL;
+    redisReply *reply = scimctl_call(&plan->command->ctl, true, "facts",
         user, NULL);
+    bool        ok = reply && dry_run_person(&plan->run, user, reply, place,
+        plan->cache, &row);
 
-    if (redis_reply_ok(reply)) {
-        facts = facts_read(reply, run->cache);
-    }
     freeReplyObject(reply);
-    ok = facts && what_if_person(&run->what_if, &facts->plan, place, &row);
-    if (ok && row.what != WHAT_NOTHING) {
-        json_t *one = row_of(user, &facts->plan, &row);
-
-        if (one && row.guarded) {
-            json_object_set_new(one, "guarded", json_true());
-        }
-        ok = json_array_append_new(run->rows, one) == 0;
-    }
-    run->people++;
-    facts_free(facts);
-    return ok;
+    return row ? json_array_append_new(plan->rows, row) == 0 && ok : ok;
 }
 
 
 static int
-look_at_all(dry_run_t *run)
+look_at_all(plan_command_t *plan)
 {
-    bool        ok = true;
+    bool        ok;
     char        after[80] = "";
     redisReply *reply;
 
     do {
-        reply = scimctl_call(&run->command->ctl, true, "what_if_people",
-            run->app, run->subject, after, PAGE, NULL);
+        reply = scimctl_call(&plan->command->ctl, true, "what_if_people",
+            plan->app, dry_run_subject(&plan->run), after, PAGE, NULL);
         ok = redis_reply_ok(reply);
         for (size_t i = 2; ok && i + 1 < reply->elements; i += 2) {
-            ok = look_at(run, redis_reply_text(reply, i),
+            ok = look_at(plan, redis_reply_text(reply, i),
                 redis_reply_number(reply, i + 1));
         }
         snprintf(after, sizeof(after), "%s", redis_reply_text(reply, 1));
@@ -282,150 +200,97 @@ look_at_all(dry_run_t *run)
 }
 
 
-/* Losses that the guard would hold are said to be held. */
-static void
-mark_held(dry_run_t *run)
+static int
+settle(plan_command_t *plan)
 {
     size_t  i;
     json_t *row;
-    bool    held = what_if_held(&run->what_if);
 
-    json_array_foreach(run->rows, i, row) {
-        if (json_object_get(row, "guarded")) {
-            json_object_del(row, "guarded");
-            if (held) {
-                json_object_set_new(row, "what", json_string("hold"));
-                json_object_set_new(row, "to", json_string("held"));
-            }
-        }
+    json_array_foreach(plan->rows, i, row) {
+        dry_run_settle_row(&plan->run, row);
     }
+    return dry_run_hash(&plan->run, plan->hash) ? 0 : failed("no memory");
 }
 
 
-/* ---- the hash, and what is said ---- */
-
-static bool
-make_hash(dry_run_t *run)
-{
-    char         *text;
-    unsigned int  len = 0;
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    json_t       *all = json_pack("{ss,si,sO?,sO,sO}", "path", run->path,
-        "method", (int) run->method, "body", run->body, "app",
-        run->stored.json, "rows", run->rows);
-
-    text = json_dumps(all, JSON_COMPACT | JSON_SORT_KEYS);
-    json_decref(all);
-    if (text == NULL || EVP_Digest(text, strlen(text), digest, &len,
-            EVP_sha256(), NULL) != 1)
-    {
-        free(text);
-        return false;
-    }
-    free(text);
-    for (unsigned int i = 0; i < len && i < 32; i++) {
-        snprintf(run->hash + 2 * i, 3, "%02x", digest[i]);
-    }
-    return true;
-}
-
-
-static json_t *
-count_rows(const dry_run_t *run)
-{
-    size_t      i;
-    json_t     *row, *counts = json_object();
-    const char *what;
-
-    json_array_foreach(run->rows, i, row) {
-        what = json_string_value(json_object_get(row, "what"));
-        json_object_set_new(counts, what, json_integer(1
-            + json_integer_value(json_object_get(counts, what))));
-    }
-    return counts;
-}
-
+/* ---- what is said, what is done ---- */
 
 static void
-print_plan(const dry_run_t *run, const json_t *counts)
+print_plan(const plan_command_t *plan, const json_t *counts)
 {
-    json_t     *number;
-    const char *what;
+    json_t          *number;
+    const char      *what;
+    const what_if_t *what_if = &plan->run.what_if;
 
-    printf("app %s: %lld people looked at", run->stored.name, run->people);
+    printf("app %s: %lld people looked at", plan->run.stored.name,
+        plan->run.people);
     json_object_foreach((json_t *) counts, what, number) {
         printf(", %s %lld", what, (long long) json_integer_value(number));
     }
     printf("%s\n", json_object_size(counts) ? "" : ", nothing to do");
-    if (what_if_held(&run->what_if)) {
-        printf("the guard would hold %lld removals: %s\n",
-            run->what_if.losses, run->what_if.hold ? "a hold is open"
-                                                   : "more than its limit");
+    if (what_if_held(what_if)) {
+        printf("the guard would hold %lld removals: %s\n", what_if->losses,
+            what_if->hold ? "a hold is open" : "more than its limit");
     }
-    if (json_array_size(run->rows)) {
-        table_print(run->rows, COLUMNS);
+    if (json_array_size(plan->rows)) {
+        table_print(plan->rows, COLUMNS);
     }
-    printf("hash %s\n", run->hash);
+    printf("hash %s\n", plan->hash);
 }
 
 
 static void
-show(const dry_run_t *run)
+show(const plan_command_t *plan)
 {
-    json_t *answer, *counts = count_rows(run);
+    json_t *answer, *counts = dry_run_counts(&plan->run);
 
-    if (!run->command->json) {
-        print_plan(run, counts);
+    if (!plan->command->json) {
+        print_plan(plan, counts);
         json_decref(counts);
         return;
     }
-    answer = json_pack("{ss,ss,sI,so,s{sb,sI,sI,sI},sO}", "hash", run->hash,
-        "app", run->app, "people", (json_int_t) run->people, "counts",
-        counts, "guard", "held", what_if_held(&run->what_if), "losses",
-        (json_int_t) run->what_if.losses, "leaving",
-        (json_int_t) run->what_if.leaving, "limit",
-        (json_int_t) what_if_limit(&run->what_if), "rows", run->rows);
+    answer = json_pack("{ss,ss,sI,so,so,sO}", "hash", plan->hash, "app",
+        plan->app, "people", (json_int_t) plan->run.people, "counts", counts,
+        "guard", dry_run_guard(&plan->run), "rows", plan->rows);
     command_print_json(answer);
     json_decref(answer);
 }
 
 
 static int
-apply(dry_run_t *run)
+apply(plan_command_t *plan)
 {
-    if (strcmp(run->command->apply, run->hash) != 0) {
+    if (strcmp(plan->command->apply, plan->hash) != 0) {
         fprintf(stderr, "scimctl: this would do something else by now, so "
-            "nothing was done: plan again (the hash is %s)\n", run->hash);
+            "nothing was done: plan again (the hash is %s)\n", plan->hash);
         return 1;
     }
-    return command_show(run->command, run->method, run->path, run->body);
+    return command_show(plan->command, plan->method, plan->path, plan->body);
 }
 
 
 int
 command_plan(command_t *command)
 {
-    int       status;
-    dry_run_t run = { .command = command, .rows = json_array(),
-                      .cache = app_cache_new() };
+    int            status;
+    plan_command_t plan = { .command = command, .rows = json_array(),
+                            .cache = app_cache_new() };
 
-    run.what_if.access_role = "";
-    status = run.rows && run.cache ? read_change(&run) : failed("no memory");
+    status = plan.rows && plan.cache ? begin(&plan) : failed("no memory");
     if (status == 0) {
-        status = read_app(&run);
+        status = look_at_all(&plan);
     }
     if (status == 0) {
-        status = look_at_all(&run);
-    }
-    if (status == 0) {
-        mark_held(&run);
-        status = make_hash(&run) ? 0 : failed("no memory");
+        status = settle(&plan);
     }
     if (status == 0 && command->apply) {
-        status = apply(&run);
+        status = apply(&plan);
     } else if (status == 0) {
-        show(&run);
+        show(&plan);
     }
-    end_run(&run);
+    dry_run_free(&plan.run);
+    json_decref(plan.body);
+    json_decref(plan.rows);
+    app_cache_free(plan.cache);
     return status;
 }

@@ -39,6 +39,8 @@ typedef enum {
     WHAT_MANUAL   /* a person has to remove them */
 } what_t;
 
+#define WHAT_COUNT (WHAT_MANUAL + 1)
+
 /* What happens to one person. */
 typedef struct {
     what_t        what;

@@ -61,6 +61,13 @@ void scim_admin_merge(json_t *target, const json_t *patch);
 /* {"userId","userName","email","active"} of a user record. */
 json_t *scim_admin_person(scim_text_t id, scim_text_t record);
 
+/*
+ * Is the `accessRole` of admin->result, where it has one, one of the app's?
+ * From the reply of `record`; false after answering 400, or 404: no app.
+ */
+bool scim_admin_access_role_fits(scim_admin_t *admin,
+    const scim_reply_t *reply);
+
 /* A required, non-empty string of the body; NULL after answering 400. */
 const char *scim_admin_text(scim_admin_t *admin, const char *name,
     size_t max);
@@ -95,6 +102,8 @@ scim_step_t scim_admin_members_get(scim_admin_t *admin);
 scim_step_t scim_admin_invite_resend(scim_admin_t *admin);
 scim_step_t scim_admin_invite_revoke(scim_admin_t *admin);
 scim_step_t scim_admin_member_get(scim_admin_t *admin);
+scim_step_t scim_admin_plan_post(scim_admin_t *admin);
+scim_step_t scim_admin_plan_get(scim_admin_t *admin);
 scim_step_t scim_admin_tasks_get(scim_admin_t *admin);
 scim_step_t scim_admin_task_retry(scim_admin_t *admin);
 scim_step_t scim_admin_task_done(scim_admin_t *admin);

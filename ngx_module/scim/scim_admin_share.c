@@ -45,8 +45,8 @@ share_put(scim_admin_t *admin, json_t *share, const char *subject)
 
 
 /* The access role must be one of the app's, so the app is read first. */
-static bool
-access_role_fits(scim_admin_t *admin, const scim_reply_t *reply)
+bool
+scim_admin_access_role_fits(scim_admin_t *admin, const scim_reply_t *reply)
 {
     bool          fits;
     scim_app_t    app;
@@ -77,7 +77,7 @@ team_app_read(scim_operation_t *operation, const scim_reply_t *reply)
     scim_admin_t *admin = (scim_admin_t *) operation;
 
     subject_of(admin, "team", subject, sizeof(subject));
-    return access_role_fits(admin, reply)
+    return scim_admin_access_role_fits(admin, reply)
         ? share_put(admin, admin->result, subject) : SCIM_STEP_DONE;
 }
 
@@ -89,7 +89,7 @@ user_app_read(scim_operation_t *operation, const scim_reply_t *reply)
     scim_admin_t *admin = (scim_admin_t *) operation;
 
     subject_of(admin, "user", subject, sizeof(subject));
-    return access_role_fits(admin, reply)
+    return scim_admin_access_role_fits(admin, reply)
         ? share_put(admin, admin->result, subject) : SCIM_STEP_DONE;
 }
 
