@@ -140,27 +140,48 @@ ngx_http_scim_header(ngx_table_elt_t *h)
 #endif
 
 
-/* A header that nginx keeps no pointer to; of several the first one. */
+/*
+ * A header that nginx keeps no pointer to; several are one list, joined by
+ * commas.
+ */
 static scim_text_t
 ngx_http_scim_other_header(ngx_http_request_t *r, ngx_str_t *name)
 {
+    ngx_str_t         value, joined;
     ngx_uint_t        i;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
+
+    ngx_str_null(&value);
 
     for (part = &r->headers_in.headers.part; part; part = part->next) {
         h = part->elts;
 
         for (i = 0; i < part->nelts; i++) {
-            if (h[i].key.len == name->len
-                && ngx_strncasecmp(h[i].key.data, name->data, name->len) == 0)
+            if (h[i].key.len != name->len
+                || ngx_strncasecmp(h[i].key.data, name->data, name->len) != 0)
             {
-                return ngx_http_scim_text(&h[i].value);
+                continue;
             }
+
+            if (value.len == 0) {
+                value = h[i].value;
+                continue;
+            }
+
+            joined.len = value.len + 2 + h[i].value.len;
+            joined.data = ngx_pnalloc(r->pool, joined.len);
+            if (joined.data == NULL) {
+                return ngx_http_scim_text(&value);
+            }
+
+            ngx_snprintf(joined.data, joined.len, "%V, %V", &value,
+                         &h[i].value);
+            value = joined;
         }
     }
 
-    return ngx_http_scim_header(NULL);
+    return ngx_http_scim_text(&value);
 }
 
 

@@ -126,6 +126,34 @@ $answer = $stack->scim('PATCH', "/Users/$ann", TestScim::patch_body({
     Prefer => 'respond-async, wait=30' });
 is($answer->{json}{title}, 'Chief', 'who would rather wait is answered, too');
 
+# wait: how long the client would rather wait for the usual answer.  It takes
+# no longer than scim_redis_timeout (2 s), so who waits that long has it
+my %waits = ('respond-async, wait=1' => 202, 'respond-async,wait=2' => 200,
+    'wait=60, Respond-Async' => 200, 'respond-async; wait=60' => 202,
+    'respond-async, wait=soon' => 202, 'wait=1' => 200, 'respond-sync' => 200,
+    'return=minimal, respond-async' => 202);
+is($stack->scim('PATCH', "/Users/$ann", TestScim::patch_body({ op =>
+    'replace', path => 'nickName', value => $_ }), headers => {
+    Prefer => $_ })->{status}, $waits{$_}, "Prefer: $_")
+    for sort keys %waits;
+is($stack->scim('PATCH', "/Users/$ann", TestScim::patch_body({ op =>
+    'replace', path => 'nickName', value => 'two' }), headers => {
+    Prefer => [ 'respond-async', 'wait=30' ] })->{json}{nickName}, 'two',
+    'Prefer in two headers');
+is($stack->scim('PATCH', "/Users/$ann", TestScim::patch_body({ op =>
+    'replace', path => 'nickName', value => 'three' }), headers => {
+    Prefer => [ 'return=minimal', 'respond-async' ] })->{status}, 202,
+    '... the second one counts, too');
+kill 'STOP', $stack->pids('redis');
+$answer = $stack->scim('PATCH', "/Users/$ann", TestScim::patch_body({ op =>
+    'replace', path => 'nickName', value => 'late' }), headers => {
+    Prefer => 'respond-async, wait=30' });
+is("$answer->{status} " . ($answer->{headers}{'set-txn'} // ''), '503 ',
+    'no answer in time is no acceptance');
+kill 'CONT', $stack->pids('redis');
+ok(TestScim::until_true(sub { $stack->request('GET', '/healthz')->{status}
+    == 200 }), '... and all goes on');
+
 # while no sidecar works, and when it is killed over it
 $stack->signal_part("sidecar-$_", 'STOP') for 1, 2;
 my @places = map { later('POST', '/Users', TestScim::person("w$_")) } 1 .. 20;

@@ -3,9 +3,11 @@
 # 3.4.3, RFC 9865.
 use strict;
 use warnings;
+use Digest::SHA ();
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use JSON::PP;
+use MIME::Base64 ();
 use Test::More;
 use TestScim;
 
@@ -153,6 +155,10 @@ my ($other) = ($stack->scimctl('token', 'create', '--workspace', 'other',
     '--role', 'scim'))[1] =~ /(\S+)/;
 $stack->answers('another workspace\'s cursor', 400, ['invalidCursor'], 'GET',
     "/Users?count=10&cursor=$next", undef, token => $other);
+$stack->answers('a cursor of two hours ago', 400, ['expiredCursor'], 'GET',
+    "/Users?count=10&cursor=" . aged($next, 7200));
+is(scalar @{ $stack->must('scim', 'GET', '/Users?count=10&cursor='
+    . aged($next, 3500))->{Resources} }, 10, '... of an hour ago it works');
 my $sorted = $stack->must('scim', 'GET',
     '/Users?count=2&sortBy=userName&cursor=');
 is(join(' ', map { $name_of{ $_->{id} } } @{ $sorted->{Resources} }),
@@ -164,3 +170,18 @@ is_deeply([ @{ $stack->must('scim', 'GET', '/ServiceProviderConfig')
     ->{pagination} }{qw(cursor index defaultPaginationMethod)} ],
     [ $true, $true, 'index' ], 'which is what ServiceProviderConfig says');
 $stack->done;
+
+
+# The cursor as it would be had it been made so many seconds earlier
+# (scim_list_cursor.c), sealed with the key of the data set.
+sub aged {
+    my ($cursor, $seconds) = @_;
+    my $plain = MIME::Base64::decode_base64url($cursor);
+    my ($key) = @{ $stack->redis('KEYS', '*:dataset') };
+    my $dataset = $stack->redis('HGET', $key, 'id');
+    substr($plain, -16) = '';
+    substr($plain, 2, 4) = pack 'N', unpack('N', substr $plain, 2, 4)
+        - $seconds;
+    return MIME::Base64::encode_base64url($plain . substr(
+        Digest::SHA::hmac_sha256($plain, "cursor of $dataset"), 0, 16));
+}

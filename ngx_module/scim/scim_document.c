@@ -135,9 +135,12 @@ assemble_extension(json_t *document, json_t *schemas,
 }
 
 
-/* NULL when memory is gone: a document is whole or none. */
+/*
+ * NULL when memory is gone: a document is whole or none.  `before`: what it
+ * was, or NULL.
+ */
 static json_t *
-assemble(const scim_slots_t *slots, const char *id)
+assemble(const scim_slots_t *slots, const char *id, const json_t *before)
 {
     bool                 ok;
     const scim_schema_t *schema = slots->type->schema;
@@ -155,6 +158,7 @@ assemble(const scim_slots_t *slots, const char *id)
         ok = ok && assemble_extension(document, schemas,
             slots->type->extensions[e], slots->extension[e]);
     }
+    ok = ok && scim_document_keep_foreign(slots->type, before, document);
     json_decref(schemas);
     if (!ok) {
         json_decref(document);
@@ -328,7 +332,7 @@ scim_document_normalize(const scim_resource_type_t *type,
         && take_members(&collector, id, members))
     {
         default_active(&collector.slots, current);
-        *document = assemble(&collector.slots, id);
+        *document = assemble(&collector.slots, id, current);
         ok = *document != NULL;
     }
     free_slots(&collector.slots);
@@ -386,7 +390,7 @@ scim_document_finish(const scim_resource_type_t *type, const char *id,
     fill_slots(slots, *document);
     if (pruned && check_required(slots, error)) {
         default_active(slots, NULL);
-        finished = assemble(slots, id);
+        finished = assemble(slots, id, *document);
         if (finished) {
             json_decref(*document);
             *document = finished;

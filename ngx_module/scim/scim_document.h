@@ -54,4 +54,14 @@ bool scim_document_finish(const scim_resource_type_t *type, const char *id,
     json_t **document, scim_error_t *error)
     __attribute__((warn_unused_result));
 
+/*
+ * Extensions that are not known here, in a stored document: whether its text
+ * holds any (all that are listed in `schemas` are there), and how the document
+ * is made to look as if it held none.
+ */
+bool scim_document_has_foreign(const scim_resource_type_t *type,
+    const char *text, size_t len);
+void scim_document_hide_foreign(const scim_resource_type_t *type,
+    json_t *document);
+
 #endif

@@ -41,4 +41,8 @@ bool scim_document_collect(scim_collector_t *collector, const json_t *body)
 json_t **scim_document_slot(scim_slots_t *slots,
     const scim_attribute_t *attribute);
 
+/* Takes extensions over that are not known here; false without memory. */
+bool scim_document_keep_foreign(const scim_resource_type_t *type,
+    const json_t *from, json_t *to) __attribute__((warn_unused_result));
+
 #endif

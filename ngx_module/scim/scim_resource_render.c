@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "scim_document.h"
 #include "scim_json.h"
 #include "scim_resource.h"
 
@@ -104,17 +105,12 @@ append_whole(const scim_resource_t *resource, const scim_entry_t *entry,
 }
 
 
-json_t *
-scim_resource_json(const scim_resource_t *resource,
-    const scim_entry_t *entry, bool whole)
+static json_t *
+read_whole(const scim_resource_t *resource, const scim_entry_t *entry)
 {
     json_t       *json = NULL;
     scim_buffer_t text;
 
-    if (!whole) {
-        return scim_json_read(entry->record.document,
-            entry->record.document_len, &scim_json_stored_limits, NULL);
-    }
     scim_buffer_init(&text, BUFFER_MAX);
     append_whole(resource, entry, &text);
     if (!scim_buffer_failed(&text)) {
@@ -126,13 +122,38 @@ scim_resource_json(const scim_resource_t *resource,
 }
 
 
+static bool
+has_foreign(const scim_resource_t *resource, const scim_entry_t *entry)
+{
+    return scim_document_has_foreign(resource->type, entry->record.document,
+        entry->record.document_len);
+}
+
+
+json_t *
+scim_resource_json(const scim_resource_t *resource,
+    const scim_entry_t *entry, bool whole)
+{
+    json_t *json = whole ? read_whole(resource, entry)
+        : scim_json_read(entry->record.document, entry->record.document_len,
+            &scim_json_stored_limits, NULL);
+
+    if (json && has_foreign(resource, entry)) {
+        scim_document_hide_foreign(resource->type, json);
+    }
+    return json;
+}
+
+
 bool
 scim_resource_render(const scim_resource_t *resource,
     const scim_entry_t *entry, scim_buffer_t *out)
 {
     json_t *whole, *shown;
 
-    if (scim_projection_is_plain(&resource->projection)) {
+    if (scim_projection_is_plain(&resource->projection)
+        && !has_foreign(resource, entry))
+    {
         append_whole(resource, entry, out);
         return !scim_buffer_failed(out);
     }
