@@ -493,8 +493,8 @@ start_list(check_job_t *job, long long listed_last)
         return;
     }
     job->list = connector_list_start(job->engine->connectors, &job->app,
-        job->workspace, NULL, on_member, on_listed, job, &kind, problem,
-        sizeof(problem));
+        job->workspace, NULL, LIST_BY_ITSELF, on_member, on_listed, job,
+        &kind, problem, sizeof(problem));
     if (job->list == NULL) {
         finish(job, "failed", problem);
     }

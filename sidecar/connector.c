@@ -99,6 +99,13 @@ connectors_new(loop_t *loop, const connectors_conf_t *conf)
 
 
 void
+connectors_set_gate(connectors_t *connectors, const connector_gate_t *gate)
+{
+    connectors->gate = *gate;
+}
+
+
+void
 connectors_free(connectors_t *connectors)
 {
     if (connectors == NULL) {
@@ -116,6 +123,9 @@ connectors_free(connectors_t *connectors)
         }
         if (call->token) {
             connector_token_cancel(call->token);
+        }
+        if (call->permit) {
+            connectors->gate.end(call->permit, HEALTH_NONE, NULL, -1, "");
         }
         scim_buffer_free(&call->kept);
         scim_buffer_free(&call->found.email);

@@ -96,9 +96,38 @@ connectors_t *connectors_new(loop_t *loop, const connectors_conf_t *conf);
 void connectors_free(connectors_t *connectors);
 
 /*
- * Starts the work of a task.  Per-app concurrency and rate are the
- * dispatcher's business, not this one's.  False when it could not even be
- * queued (memory): then `done` is never called.
+ * Leave to make a call that is no task's first: whoever knows what an app
+ * takes.  Without one there is leave for all.
+ */
+typedef struct connector_permit_s connector_permit_t;
+
+/* problem: NULL = the call may be made; else there is no permit any more */
+typedef void (*connector_permit_pt)(void *data, const char *problem);
+
+typedef struct {
+    /*
+     * `listing`: the call needs a place at the app; else it is its task's.
+     * `done` is called once, from the loop, unless the permit is ended before.
+     * NULL without memory.
+     */
+    connector_permit_t *(*ask)(void *data, const scim_app_t *app,
+        const char *workspace, bool listing, connector_permit_pt done,
+        void *done_data);
+    /* The call is over, and was answered so; NULL = it was not made. */
+    void (*end)(connector_permit_t *permit, app_health_t health,
+        const rate_limit_advice_t *advice, int64_t retry_after_ms,
+        const char *reason);
+    void  *data;
+} connector_gate_t;
+
+/* `gate` is copied. */
+void connectors_set_gate(connectors_t *connectors,
+    const connector_gate_t *gate);
+
+/*
+ * Starts the work of a task, whose first call the dispatcher has leave for.
+ * False when it could not even be queued (memory): then `done` is never
+ * called.
  */
 bool connector_run(connectors_t *connectors, const connector_task_t *task,
     connector_done_pt done, void *data);

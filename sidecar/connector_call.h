@@ -23,6 +23,7 @@ struct connectors_s {
     http_client_t    *http;
     connector_tokens_t *tokens;
     connectors_conf_t conf;
+    connector_gate_t  gate;  /* ask NULL = none */
     connector_call_t *calls; /* all that are running */
     unsigned          count;
 };
@@ -45,9 +46,10 @@ struct connector_call_s {
     const connector_task_t *task;
     connector_done_pt       done;
     void                   *data;
-    http_call_t            *http; /* one of these three while waiting */
+    http_call_t            *http; /* one of these four while waiting */
     connector_list_t       *list;
     connector_wait_t       *token;
+    connector_permit_t     *permit;
     connector_step_t        step;
     bool                    starting;   /* inside connector_run() */
     bool                    ended;      /* `outcome` waits to be handed over */

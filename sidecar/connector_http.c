@@ -145,13 +145,13 @@ write_key(const connector_call_t *call, connector_step_t step, char *key,
 
 
 static void
-send_step(connector_call_t *call, connector_step_t step)
+make_call(connector_call_t *call)
 {
     char              key[256], problem[96];
     outcome_kind_t    kind;
+    connector_step_t  step = call->step;
     template_values_t values;
 
-    call->step = step;
     connector_set_values(call, &values);
     write_key(call, step, key, sizeof(key));
     call->http = connector_request(call->connectors, call->task->app,
@@ -165,6 +165,41 @@ send_step(connector_call_t *call, connector_step_t step)
     }
     call->outcome.calls++;
     call->removals += step == STEP_CANCEL || step == STEP_REMOVE;
+}
+
+
+static void
+on_permit(void *data, const char *problem)
+{
+    connector_call_t   *call = data;
+    connector_permit_t *permit = call->permit;
+
+    call->permit = NULL;
+    if (problem) {
+        end_failed(call, OUTCOME_RETRY, problem);
+        return;
+    }
+    call->connectors->gate.end(permit, HEALTH_NONE, NULL, -1, "");
+    make_call(call);
+}
+
+
+/* The first call of a task has its leave; a further one asks for it. */
+static void
+send_step(connector_call_t *call, connector_step_t step)
+{
+    const connector_gate_t *gate = &call->connectors->gate;
+
+    call->step = step;
+    if (call->outcome.calls == 0 || gate->ask == NULL) {
+        make_call(call);
+        return;
+    }
+    call->permit = gate->ask(gate->data, call->task->app,
+        call->task->workspace, false, on_permit, call);
+    if (call->permit == NULL) {
+        end_failed(call, OUTCOME_RETRY, "out of memory");
+    }
 }
 
 
@@ -318,8 +353,9 @@ connector_http_look_up(connector_call_t *call)
         return;
     }
     call->list = connector_list_start(call->connectors, task->app,
-        task->workspace, &values, on_member, on_list_end, call, &kind,
-        problem, sizeof(problem));
+        task->workspace, &values, call->outcome.calls == 0
+            ? LIST_FIRST_OF_TASK : LIST_OF_TASK, on_member, on_list_end,
+        call, &kind, problem, sizeof(problem));
     if (call->list == NULL) {
         end_failed(call, kind, problem);
     }

@@ -1,4 +1,4 @@
-#include "connector_call.h"
+#include "connector_list_walk.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,37 +8,13 @@
 #include "pointer.h"
 #include "scim_app_list.h"
 
-#define CURSOR_SIZE 2049
 #define PAGES_MAX 10000
 
-struct connector_list_s {
-    connectors_t          *connectors;
-    const scim_app_t      *app;
-    const char            *workspace;
-    template_values_t      person; /* empty for the whole list */
-    const json_t          *verb, *map;
-    const json_t          *members_verb; /* `list` or `find` */
-    connector_member_pt    on_member;
-    connector_list_done_pt done;
-    void                  *data;
-    http_call_t           *http; /* one of these two while waiting */
-    connector_wait_t      *token;
-    unsigned               page, mark_page; /* 1 = first */
-    char                   cursor[CURSOR_SIZE], mark[CURSOR_SIZE];
-    char                   first_id[CONNECTOR_MEMBER_ID_SIZE];
-    bool                   by_cursor, by_number, by_link;
-    bool                   invites; /* these are walked now, `list` later */
-    size_t                 seen;    /* members of this walk */
-    connector_list_result_t result;
-    char                   reason[160];
-};
-
-static void on_page(void *data, const http_answer_t *answer);
 static void use_verb(connector_list_t *list, const json_t *verb);
 
 
-static bool
-list_fail(connector_list_t *list, const char *reason)
+bool
+connector_list_fail(connector_list_t *list, const char *reason)
 {
     list->result.complete = false;
     list->result.kind = OUTCOME_RETRY;
@@ -47,75 +23,13 @@ list_fail(connector_list_t *list, const char *reason)
 }
 
 
-static void
-list_end(connector_list_t *list)
+void
+connector_list_end(connector_list_t *list)
 {
+    connector_list_permit_end(list, HEALTH_NONE, NULL);
     list->result.reason = list->reason;
     list->done(list->data, &list->result);
     free(list);
-}
-
-
-/* Asks for the page that list->page and list->cursor stand for. */
-static bool
-send_request(connector_list_t *list, outcome_kind_t *kind, char *problem,
-    size_t problem_size)
-{
-    char              start[24], number[24], offset[24];
-    template_values_t values = list->person;
-
-    snprintf(start, sizeof(start), "%zu", list->seen + 1);
-    snprintf(offset, sizeof(offset), "%zu", list->seen);
-    snprintf(number, sizeof(number), "%u", list->page);
-    values.value[SCIM_APP_PAGE_CURSOR] = list->cursor;
-    values.value[SCIM_APP_PAGE_START] = start;
-    values.value[SCIM_APP_PAGE_NUMBER] = number;
-    values.value[SCIM_APP_PAGE_OFFSET] = offset;
-    values.value[SCIM_APP_ID] = list->app->id;
-    values.value[SCIM_APP_WORKSPACE] = list->workspace;
-    values.url = list->by_link && list->cursor[0] ? list->cursor : NULL;
-    list->http = connector_request(list->connectors, list->app, list->verb,
-        &values, NULL, CONNECTOR_PAGE_MAX, on_page, list, kind, problem,
-        problem_size);
-    list->result.pages += list->http != NULL;
-    return list->http != NULL;
-}
-
-
-static void
-on_token(void *data, const char *problem)
-{
-    char              text[96];
-    connector_list_t *list = data;
-
-    list->token = NULL;
-    if (problem) {
-        list->result.health = HEALTH_FAILED;
-        list_fail(list, problem);
-        list_end(list);
-    } else if (!send_request(list, &list->result.kind, text, sizeof(text))) {
-        snprintf(list->reason, sizeof(list->reason), "list: %s", text);
-        list_end(list);
-    }
-}
-
-
-/* The same, once there is a token where the app needs one. */
-static bool
-request_page(connector_list_t *list, outcome_kind_t *kind, char *problem,
-    size_t problem_size)
-{
-    connector_tokens_t *tokens = list->connectors->tokens;
-
-    if (connector_token_ready(tokens, list->app)) {
-        return send_request(list, kind, problem, problem_size);
-    }
-    list->token = connector_token_wait(tokens, list->app, on_token, list);
-    if (list->token == NULL) {
-        *kind = OUTCOME_RETRY;
-        snprintf(problem, problem_size, "out of memory");
-    }
-    return list->token != NULL;
 }
 
 
@@ -191,12 +105,12 @@ read_member(connector_list_t *list, const json_t *item, size_t index,
                                   list->invites };
 
     if (!connector_read_id(mapped(list, item, "id"), id)) {
-        return list_fail(list, "a member without a usable id");
+        return connector_list_fail(list, "a member without a usable id");
     }
     if (index == 0) {
         /* an app that ignores the page number would never come to an end */
         if (list->page > 1 && strcmp(id, list->first_id) == 0) {
-            return list_fail(list, "two pages begin alike");
+            return connector_list_fail(list, "two pages begin alike");
         }
         memcpy(list->first_id, id, strlen(id) + 1);
     }
@@ -234,10 +148,10 @@ follow_text(connector_list_t *list, const char *cursor, bool *more)
     size_t len = strlen(cursor) + 1;
 
     if (len > CURSOR_SIZE) {
-        return list_fail(list, "the next cursor is not usable");
+        return connector_list_fail(list, "the next cursor is not usable");
     }
     if (strcmp(cursor, list->mark) == 0 || strcmp(cursor, list->cursor) == 0) {
-        return list_fail(list, "the cursors go in a circle");
+        return connector_list_fail(list, "the cursors go in a circle");
     }
     if (list->page >= 2 * list->mark_page) {
         list->mark_page = list->page;
@@ -259,7 +173,7 @@ follow_cursor(connector_list_t *list, const json_t *next, bool *more)
         return true;
     }
     if (!pointer_text(next, cursor, sizeof(cursor))) {
-        return list_fail(list, "the next cursor is not usable");
+        return connector_list_fail(list, "the next cursor is not usable");
     }
     return cursor[0] == '\0' || follow_text(list, cursor, more);
 }
@@ -283,18 +197,20 @@ follow_url(connector_list_t *list, const char *url, bool *more)
         if (snprintf(whole, sizeof(whole), "%.*s%s", (int) len, base, url)
             >= (int) sizeof(whole))
         {
-            return list_fail(list, "the URL of the next page is too long");
+            return connector_list_fail(list,
+                "the URL of the next page is too long");
         }
         url = whole;
     }
     if (strncasecmp(url, base, len) != 0
         || (url[len] != '/' && url[len] != '?'))
     {
-        return list_fail(list, "the next page is at another host");
+        return connector_list_fail(list, "the next page is at another host");
     }
     for (const char *p = url; *p; p++) {
         if (*p <= 0x20 || *p > 0x7e) {
-            return list_fail(list, "the URL of the next page is not usable");
+            return connector_list_fail(list,
+                "the URL of the next page is not usable");
         }
     }
     return follow_text(list, url, more);
@@ -318,7 +234,7 @@ follow_link(connector_list_t *list, const json_t *root,
         return true;
     }
     return answer->next[0] ? follow_url(list, answer->next, more)
-        : list_fail(list, "the link to the next page is not usable");
+        : connector_list_fail(list, "the link to the next page is not usable");
 }
 
 
@@ -340,8 +256,8 @@ find_next(connector_list_t *list, const json_t *root, size_t count,
         return follow_link(list, root, answer, more);
     }
     if (!list->by_number) {
-        return answer->more ? list_fail(list, "the app has more pages, and the "
-            "definition does not say how to read them") : true;
+        return !answer->more || connector_list_fail(list, "the app has more "
+            "pages, and the definition does not say how to read them");
     }
     pointer = json_string_value(json_object_get(list->verb, "total"));
     if (pointer == NULL) {
@@ -350,11 +266,11 @@ find_next(connector_list_t *list, const json_t *root, size_t count,
     }
     total = pointer_get(root, pointer);
     if (!json_is_integer(total)) {
-        return list_fail(list, "the total is not a number");
+        return connector_list_fail(list, "the total is not a number");
     }
     *more = json_integer_value(total) > (json_int_t) list->seen;
     if (*more && count == 0) {
-        return list_fail(list, "it ends before its total");
+        return connector_list_fail(list, "it ends before its total");
     }
     return true;
 }
@@ -372,7 +288,8 @@ read_page(connector_list_t *list, const json_t *root,
     pointer = json_string_value(json_object_get(list->verb, "items"));
     items = pointer ? pointer_get(root, pointer) : NULL;
     if (!json_is_array(items)) {
-        return list_fail(list, "an answer without its array of members");
+        return connector_list_fail(list,
+            "an answer without its array of members");
     }
     json_array_foreach(items, index, item) {
         if (!read_member(list, item, index, more)) {
@@ -405,7 +322,7 @@ take_page(connector_list_t *list, const http_answer_t *told, bool *more,
                 reason, sizeof(reason))
             ? OUTCOME_RETRY : connector_classify(answer, reason,
                 sizeof(reason));
-        list_fail(list, reason);
+        connector_list_fail(list, reason);
         /* a list changes nothing: its outcome is never unknown */
         list->result.kind = kind == OUTCOME_DEAD ? OUTCOME_DEAD
             : OUTCOME_RETRY;
@@ -413,7 +330,7 @@ take_page(connector_list_t *list, const http_answer_t *told, bool *more,
     }
     root = connector_read_json(answer);
     if (root == NULL) {
-        return list_fail(list, "an answer that is not JSON");
+        return connector_list_fail(list, "an answer that is not JSON");
     }
     taken = read_page(list, root, answer, more, enough);
     json_decref(root);
@@ -421,29 +338,31 @@ take_page(connector_list_t *list, const http_answer_t *told, bool *more,
 }
 
 
-static void
-on_page(void *data, const http_answer_t *answer)
+void
+connector_list_page(void *data, const http_answer_t *answer)
 {
-    bool              more = false, enough = false;
+    bool              more = false, enough = false, taken;
     char              problem[96];
     connector_list_t *list = data;
 
     list->http = NULL;
     list->result.health = connector_health(answer);
     list->result.advice = answer->advice;
-    if (!take_page(list, answer, &more, &enough)) {
-        if (list->result.health == HEALTH_OK && answer->status < 300) {
-            list->result.health = HEALTH_FAILED; /* no list that one can use */
-        }
+    taken = take_page(list, answer, &more, &enough);
+    if (!taken && list->result.health == HEALTH_OK && answer->status < 300) {
+        list->result.health = HEALTH_FAILED; /* no list that one can use */
+    }
+    connector_list_permit_end(list, list->result.health, answer);
+    if (!taken) {
         list->result.retry_after_ms = answer->retry_after_ms;
         list->result.status = answer->status;
         list->result.body = answer->body;
         list->result.body_len = answer->body_len;
-        list_end(list);
+        connector_list_end(list);
         return;
     }
     if (more && list->page == PAGES_MAX) {
-        list_fail(list, "too many pages");
+        connector_list_fail(list, "too many pages");
         more = false;
     } else if (!more && list->invites && !enough) {
         list->invites = false;
@@ -454,14 +373,14 @@ on_page(void *data, const http_answer_t *answer)
         list->result.complete = true;
     }
     list->page++;
-    if (more && !request_page(list, &list->result.kind, problem,
+    if (more && !connector_list_request(list, &list->result.kind, problem,
         sizeof(problem)))
     {
         snprintf(list->reason, sizeof(list->reason), "list: %s", problem);
         more = false;
     }
     if (!more) {
-        list_end(list);
+        connector_list_end(list);
     }
 }
 
@@ -489,7 +408,7 @@ use_verb(connector_list_t *list, const json_t *verb)
 connector_list_t *
 connector_list_start(connectors_t *connectors, const scim_app_t *app,
     const char *workspace, const template_values_t *person,
-    connector_member_pt on_member,
+    list_for_t whose, connector_member_pt on_member,
     connector_list_done_pt done, void *data, outcome_kind_t *kind,
     char *problem, size_t problem_size)
 {
@@ -503,6 +422,7 @@ connector_list_start(connectors_t *connectors, const scim_app_t *app,
     list->connectors = connectors;
     list->app = app;
     list->workspace = workspace;
+    list->whose = whose;
     list->members_verb = person ? connector_verb(app, "find") : NULL;
     if (list->members_verb) {
         list->person = *person;
@@ -517,7 +437,7 @@ connector_list_start(connectors_t *connectors, const scim_app_t *app,
     list->data = data;
     list->result.retry_after_ms = -1;
     list->result.body = "";
-    if (!request_page(list, kind, problem, problem_size)) {
+    if (!connector_list_request(list, kind, problem, problem_size)) {
         free(list);
         return NULL;
     }
@@ -534,5 +454,6 @@ connector_list_cancel(connector_list_t *list)
     if (list->token) {
         connector_token_cancel(list->token);
     }
+    connector_list_permit_end(list, HEALTH_NONE, NULL);
     free(list);
 }

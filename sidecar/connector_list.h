@@ -34,6 +34,13 @@ typedef struct {
     const char    *reason;
 } connector_list_result_t;
 
+/* Whose calls these are, for the app's limits. */
+typedef enum {
+    LIST_BY_ITSELF,     /* each page needs a place at the app */
+    LIST_OF_TASK,       /* the task has one */
+    LIST_FIRST_OF_TASK  /* likewise, and leave for the first page */
+} list_for_t;
+
 /* False: enough was seen. */
 typedef bool (*connector_member_pt)(void *data,
     const connector_member_t *member);
@@ -52,7 +59,8 @@ typedef void (*connector_list_done_pt)(void *data,
  */
 connector_list_t *connector_list_start(connectors_t *connectors,
     const scim_app_t *app, const char *workspace,
-    const template_values_t *person, connector_member_pt on_member,
+    const template_values_t *person, list_for_t whose,
+    connector_member_pt on_member,
     connector_list_done_pt done, void *data, outcome_kind_t *kind,
     char *problem, size_t problem_size);
 

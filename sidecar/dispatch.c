@@ -111,7 +111,8 @@ queue_new(dispatch_t *dispatch, const char *workspace, const char *app)
 
 
 static queue_t *
-queue_of(dispatch_t *dispatch, const char *workspace, const char *app)
+find_queue(const dispatch_t *dispatch, const char *workspace,
+    const char *app)
 {
     queue_t *queue;
 
@@ -119,10 +120,19 @@ queue_of(dispatch_t *dispatch, const char *workspace, const char *app)
         if (strcmp(queue->app, app) == 0
             && strcmp(queue->workspace, workspace) == 0)
         {
-            return queue;
+            break;
         }
     }
-    return queue_new(dispatch, workspace, app);
+    return queue;
+}
+
+
+static queue_t *
+queue_of(dispatch_t *dispatch, const char *workspace, const char *app)
+{
+    queue_t *queue = find_queue(dispatch, workspace, app);
+
+    return queue ? queue : queue_new(dispatch, workspace, app);
 }
 
 
@@ -246,6 +256,29 @@ dispatch_observed(const queue_t *queue)
 
     return current > queue->observed || age > 2 * WINDOW ? current
         : queue->observed;
+}
+
+
+double
+dispatch_rate_of(const dispatch_t *dispatch, const char *workspace,
+    const char *app)
+{
+    const queue_t *queue = find_queue(dispatch, workspace, app);
+    double         rate = queue ? dispatch_observed(queue) : 0;
+
+    return rate > 1 ? rate : 1;
+}
+
+
+void
+dispatch_freed(dispatch_t *dispatch, const char *workspace, const char *app)
+{
+    queue_t *queue = find_queue(dispatch, workspace, app);
+
+    if (queue) {
+        queue->free_at = 0;
+        pump(queue);
+    }
 }
 
 

@@ -72,4 +72,12 @@ void dispatch_started(queue_t *queue);
 /* Calls a second, as this sidecar makes them. */
 double dispatch_observed(const queue_t *queue);
 
+/* The same for an app, at least 1 (call_gate.c). */
+double dispatch_rate_of(const dispatch_t *dispatch, const char *workspace,
+    const char *app);
+
+/* A call that was no task's ended: tasks may take its place. */
+void dispatch_freed(dispatch_t *dispatch, const char *workspace,
+    const char *app);
+
 #endif

@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <openssl/rand.h>
 
+#include "call_gate.h"
 #include "log.h"
 #include "retention.h"
 
@@ -503,7 +504,8 @@ stop_now(loop_t *loop, void *data)
 engine_t *
 engine_new(loop_t *loop, const conf_t *conf, const scim_schemas_t *schemas)
 {
-    engine_t *engine = calloc(1, sizeof(*engine));
+    engine_t        *engine = calloc(1, sizeof(*engine));
+    connector_gate_t gate;
 
     if (engine == NULL) {
         return NULL;
@@ -532,6 +534,8 @@ engine_new(loop_t *loop, const conf_t *conf, const scim_schemas_t *schemas)
         engine_free(engine);
         return NULL;
     }
+    gate = call_gate(engine);
+    connectors_set_gate(engine->connectors, &gate);
     loop_timer_arm(engine->period_timer, ENGINE_PERIOD);
     return engine;
 }

@@ -43,10 +43,7 @@ struct removal_check_s {
     size_t            count, told;
     int64_t           started; /* loop time */
     int64_t           next_ms;
-    app_health_t      health;
-    unsigned          pages;
     loop_timer_t     *timer;
-    char              reason[160];
 };
 
 static void tell(removal_check_t *check);
@@ -116,7 +113,6 @@ tell(removal_check_t *check)
     redis_call_t call;
     static const char *const verdicts[] = { "absent", "present",
                                             "accepted" };
-    static const char *const words[] = { "", "ok", "failed", "failed", "" };
 
     end = end < check->count ? end : check->count;
     begin_call(check, &call, "verify_end");
@@ -125,9 +121,6 @@ tell(removal_check_t *check)
     } else {
         redis_call_number(&call, check->next_ms);
     }
-    redis_call_text(&call, words[check->health]);
-    redis_call_number(&call, check->pages);
-    redis_call_text(&call, check->reason);
     redis_call_number(&call, (long long) (end - check->told));
     for (; check->told < end; check->told++) {
         const removal_t *removal = &check->removals[check->told];
@@ -146,7 +139,7 @@ tell(removal_check_t *check)
 static void
 give_up(removal_check_t *check, const char *reason)
 {
-    snprintf(check->reason, sizeof(check->reason), "%s", reason);
+    log_debug("app %s: %s", check->app_id, reason);
     check->next_ms = NEXT_FAILED;
     check->told = check->count;
     tell(check);
@@ -174,8 +167,6 @@ on_listed(void *data, const connector_list_result_t *result)
     removal_check_t *check = data;
 
     check->list = NULL;
-    check->health = result->health;
-    check->pages = result->pages;
     if (!result->complete) {
         give_up(check, result->reason);
         return;
@@ -275,10 +266,9 @@ start_list(removal_check_t *check)
 
     check->started = loop_now(check->engine->loop);
     check->list = connector_list_start(check->engine->connectors, check->app,
-        check->workspace, NULL, on_member, on_listed, check, &kind, problem,
-        sizeof(problem));
+        check->workspace, NULL, LIST_BY_ITSELF, on_member, on_listed, check,
+        &kind, problem, sizeof(problem));
     if (check->list == NULL) {
-        check->health = HEALTH_FAILED;
         give_up(check, problem);
     }
 }

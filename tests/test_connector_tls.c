@@ -178,7 +178,8 @@ list(const char *ca_file, const char *more, char *reason, size_t size)
     assert_non_null(connectors);
     read_definition(more, &app);
     assert_non_null(connector_list_start(connectors, &app, "acme", NULL,
-        on_member, on_listed, &seen, &kind, problem, sizeof(problem)));
+        LIST_BY_ITSELF, on_member, on_listed, &seen, &kind, problem,
+        sizeof(problem)));
     loop_timer_arm(watchdog, WATCHDOG_MS);
     assert_int_equal(loop_run(seen.loop), 0);
     snprintf(reason, size, "%s", seen.reason);

@@ -299,6 +299,137 @@ repetitions_have_a_budget_and_hold_up_nobody_else(void **state)
 }
 
 
+/* ---- calls that are no task's first ---- */
+
+/* May a page of a list (or, "0", what else a task needs) be asked for? */
+static const char *
+further(const char *id, const char *listing, long long *wait)
+{
+    redisReply *reply = access_call(&harness, "call_start", app, id, "20000",
+        listing, NULL);
+    const char *code = harness_format("%s", redis_reply_code(reply));
+
+    if (wait) {
+        *wait = redis_reply_number(reply, 1);
+    }
+    freeReplyObject(reply);
+    return code;
+}
+
+
+/* The page is read; what that says of the app. */
+static const char *
+page_read(const char *id, const char *health, const char *pause)
+{
+    redisReply *reply = access_call(&harness, "call_end", app, id, health,
+        "because", "8", pause, "", "0", NULL);
+    const char *changed = harness_format("%s", redis_reply_text(reply, 2));
+
+    assert_string_equal(redis_reply_code(reply), "OK");
+    freeReplyObject(reply);
+    return changed;
+}
+
+
+static void
+a_page_of_a_list_takes_a_place(void **state)
+{
+    long long wait;
+
+    (void) state;
+    make_people("\"concurrency\":2");
+    assert_string_equal(claim(0, "one", NULL), "OK");
+    assert_string_equal(further("l1", "1", NULL), "OK");
+    assert_string_equal(claim(1, "one", NULL), "WAIT");
+    assert_string_equal(further("l2", "1", &wait), "WAIT");
+    assert_in_range(wait, 1, 100);
+    /* what a task needs besides has the task's place */
+    assert_string_equal(further("", "0", NULL), "OK");
+    page_read("l1", "ok", "0");
+    assert_string_equal(claim(1, "one", NULL), "OK");
+    /* one that is forgotten frees its place when its lease is over */
+    finish_with(0, "done", "ok", "8", "0", "");
+    assert_string_equal(further("l3", "1", NULL), "OK");
+    freeReplyObject(redis_harness_command(&harness, "ZADD " WS
+        "app:%s:listing 1 l3", app));
+    assert_string_equal(claim(2, "one", NULL), "OK");
+}
+
+
+static void
+a_page_that_waits_long_enough_is_next(void **state)
+{
+    (void) state;
+    make_people("\"concurrency\":1");
+    assert_string_equal(claim(0, "one", NULL), "OK");
+    assert_string_equal(further("l1", "1", NULL), "WAIT");
+    finish_with(0, "done", "ok", "8", "0", "");
+    assert_string_equal(claim(1, "one", NULL), "OK"); /* not at once */
+    assert_string_equal(further("l1", "1", NULL), "WAIT");
+    finish_with(1, "done", "ok", "8", "0", "");
+    set_state("askedSince", state_of_app("askedSince") - 1000);
+    assert_string_equal(claim(2, "one", NULL), "WAIT");
+    assert_string_equal(further("l1", "1", NULL), "OK");
+    assert_string_equal(page_read("l1", "ok", "0"), "");
+    assert_string_equal(claim(2, "one", NULL), "OK");
+    /* who asks no more is not waited for */
+    assert_string_equal(further("l1", "1", NULL), "WAIT");
+    finish_with(2, "done", "ok", "8", "0", "");
+    set_state("askedSince", state_of_app("askedSince") - 1000);
+    set_state("asked", 1);
+    assert_string_equal(claim(3, "one", NULL), "OK");
+}
+
+
+static void
+all_calls_share_the_rate(void **state)
+{
+    long long wait;
+
+    (void) state;
+    make_people("\"concurrency\":100,\"ratePerSecond\":1,\"burst\":3");
+    assert_string_equal(claim(0, "one", NULL), "OK");
+    assert_string_equal(further("", "0", NULL), "OK");
+    assert_string_equal(further("l1", "1", NULL), "OK");
+    assert_string_equal(claim(1, "one", NULL), "WAIT");
+    assert_string_equal(further("", "0", &wait), "WAIT");
+    assert_in_range(wait, 1, 1000);
+    /* the next token is for the one who has waited */
+    set_state("askedSince", state_of_app("askedSince") - 1000);
+    set_state("tokensAt", state_of_app("tokensAt") - 1500);
+    assert_string_equal(claim(1, "one", NULL), "WAIT");
+    assert_string_equal(further("", "0", NULL), "OK");
+}
+
+
+static void
+a_list_tells_of_the_app_as_tasks_do(void **state)
+{
+    long long wait;
+
+    (void) state;
+    make_people("\"concurrency\":100");
+    for (int i = 0; i < 4; i++) {
+        assert_string_equal(further("l1", "1", NULL), "OK");
+        assert_string_equal(page_read("l1", "failed", "0"), "");
+    }
+    assert_string_equal(further("l1", "1", NULL), "OK");
+    assert_string_equal(page_read("l1", "failed", "0"), "down");
+    assert_string_equal(claim(0, "one", NULL), "WAIT");
+    /* whoever asks for a list now makes a probe of it, one at a time */
+    assert_string_equal(further("l1", "1", NULL), "OK");
+    assert_string_equal(further("l2", "1", NULL), "WAIT");
+    assert_string_equal(page_read("l1", "ok", "0"), "up");
+    assert_string_equal(claim(0, "one", NULL), "OK");
+    assert_string_equal(further("l1", "1", NULL), "OK");
+    page_read("l1", "limited", "60000");
+    assert_string_equal(claim(1, "one", &wait), "WAIT");
+    assert_in_range(wait, 50000, 60000);
+    assert_string_equal(further("l1", "1", &wait), "PAUSED");
+    assert_in_range(wait, 50000, 60000);
+}
+
+
 /* ---- down and up ---- */
 
 static void
@@ -517,6 +648,10 @@ main(void)
             too_many_calls_halve_the_rate_once_and_it_comes_back),
         cmocka_unit_test(what_an_app_says_of_its_limit_holds_until_its_end),
         cmocka_unit_test(repetitions_have_a_budget_and_hold_up_nobody_else),
+        cmocka_unit_test(a_page_of_a_list_takes_a_place),
+        cmocka_unit_test(a_page_that_waits_long_enough_is_next),
+        cmocka_unit_test(all_calls_share_the_rate),
+        cmocka_unit_test(a_list_tells_of_the_app_as_tasks_do),
         cmocka_unit_test(five_failures_in_a_row_and_the_app_is_down),
         cmocka_unit_test(half_of_the_last_twenty_and_the_app_is_down),
         cmocka_unit_test(one_probe_at_a_time_each_by_another_task),

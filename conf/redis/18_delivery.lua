@@ -13,7 +13,11 @@ do
     local RETRIES, RETRIES_SECOND, RETRIES_SHARE = 20, 1, 0.1
     local FIELDS = { 'openUntil', 'probeUntil', 'pausedUntil', 'tokens',
         'tokensAt', 'slow', 'slowAt', 'learned', 'learnedUntil', 'retries',
-        'retriesAt' }
+        'retriesAt', 'listing', 'asked', 'askedSince' }
+    local ASK_AGAIN = 50 -- ms until a further call asks for a place again
+    local ASKED = 3000 -- ms that one who waits is remembered
+    -- ms that a further call waits before tasks, removals leave it room
+    local PATIENCE, PATIENCE_REMOVAL = 100, 2000
 
     local function state_key(c, app)
         return app_key(c, app) .. ':delivery'
@@ -57,15 +61,46 @@ do
             or limits.burst or rate / 10)
     end
 
+    -- The ms until there are so many tokens, and those there are now; nil where
+    -- nothing is counted.
+    local function token_wait(limits, s, now, needed)
+        local rate = rate_now(limits, s, now)
+        if not rate then
+            return 0, nil
+        end
+        local tokens = filled(s.tokens, s.tokensAt, rate,
+            math.max(needed, burst_of(limits, rate)), now)
+        return tokens < needed and math.ceil((needed - tokens) * 1000 / rate)
+            or 0, tokens
+    end
+
     local function read_state(c, app)
         return read_numbers(state_key(c, app), FIELDS),
             read_numbers(app_key(c, app) .. ':limits', { 'concurrency',
                 'rate', 'burst' })
     end
 
+    -- Pages of lists that are being read now take places, too.
+    local function listing_now(c, app, s)
+        if not s.listing or s.listing <= c.now then
+            return 0
+        end
+        return call('ZCOUNT', app_key(c, app) .. ':listing', '('
+            .. number_text(c.now), '+inf')
+    end
+
+    -- One place, and one token, for a further call that has waited long enough.
+    local function kept_free(s, now, kind)
+        if not s.asked or s.asked <= now then
+            return 0
+        end
+        return now - s.askedSince >= (kind == 'remove' and PATIENCE_REMOVAL
+            or PATIENCE) and 1 or 0
+    end
+
     -- Calls that may start now, or 0 and the ms after which to ask again;
     -- then the tokens that are there, nil where nothing is counted.
-    local function room(c, app, s, limits)
+    local function room(c, app, s, limits, kept)
         if s.openUntil then
             local wait = math.max(s.openUntil, s.probeUntil or 0) - c.now
             return wait > 0 and 0 or 1, wait
@@ -73,21 +108,28 @@ do
         if (s.pausedUntil or 0) > c.now then
             return 0, s.pausedUntil - c.now
         end
-        local free = (limits.concurrency or 8)
+        local free = (limits.concurrency or 8) - kept
             - call('ZCARD', app_key(c, app) .. ':running')
+            - listing_now(c, app, s)
         if free <= 0 then
-            return 0, 1000 -- a call that ends asks at once
+            return 0, kept > 0 and ASK_AGAIN
+                or 1000 -- a call that ends asks at once
         end
-        local rate = rate_now(limits, s, c.now)
-        if not rate then
-            return free, 0
+        local wait, tokens = token_wait(limits, s, c.now, 1 + kept)
+        if wait > 0 then
+            return 0, wait, tokens
         end
-        local tokens = filled(s.tokens, s.tokensAt, rate,
-            burst_of(limits, rate), c.now)
-        if tokens < 1 then
-            return 0, math.ceil((1 - tokens) * 1000 / rate), tokens
+        return tokens and math.min(free, math.floor(tokens) - kept) or free,
+            0, tokens
+    end
+
+    local function take_token(c, app, tokens)
+        if tokens then
+            call('HSET', state_key(c, app), 'tokens',
+                string.format('%.4f', tokens - 1), 'tokensAt',
+                number_text(c.now))
+            call('EXPIRE', state_key(c, app), KEPT)
         end
-        return math.min(free, math.floor(tokens)), 0, tokens
     end
 
     -- Repetitions are at most a tenth of the calls, and one a second.
@@ -112,9 +154,10 @@ do
 
     -- A call may start: nil, and it is counted; or the ms to wait, and whether
     -- that holds for this one alone.
-    function delivery.admit(c, app, again)
+    function delivery.admit(c, app, again, kind)
         local s, limits = read_state(c, app)
-        local n, wait, tokens = room(c, app, s, limits)
+        local n, wait, tokens = room(c, app, s, limits, kept_free(s, c.now,
+            kind))
         if n == 0 then
             return math.max(wait, 1)
         end
@@ -125,13 +168,82 @@ do
         if s.openUntil then
             call('HSET', state_key(c, app), 'probeUntil',
                 number_text(c.now + PROBE_LEASE))
-        elseif tokens then
-            call('HSET', state_key(c, app), 'tokens',
-                string.format('%.4f', tokens - 1), 'tokensAt',
-                number_text(c.now))
-            call('EXPIRE', state_key(c, app), KEPT)
+        else
+            take_token(c, app, tokens)
         end
         return nil
+    end
+
+    -- ---- calls that are no task's first ----
+
+    -- Tasks that ask meanwhile leave it room after a while.
+    local function note_asked(c, app, s)
+        local key = state_key(c, app)
+        if not s.asked or s.asked <= c.now then
+            call('HSET', key, 'askedSince', number_text(c.now))
+        end
+        call('HSET', key, 'asked', number_text(c.now + ASKED))
+        call('EXPIRE', key, KEPT)
+    end
+
+    -- How long a further call has to wait: 0 = not at all, and its token is
+    -- taken.  A page of a list needs a place, and may be the probe of an app
+    -- that is down; the others are a task's that has one.
+    local function further_wait(c, app, s, limits, listing)
+        if s.openUntil then
+            return listing and math.max(0, (s.probeUntil or 0) - c.now) or 0
+        end
+        local n, wait, tokens = 1, 0, nil
+        if listing then
+            n, wait, tokens = room(c, app, s, limits, 0)
+        else
+            wait, tokens = token_wait(limits, s, c.now, 1)
+        end
+        if n > 0 and wait == 0 then
+            take_token(c, app, tokens)
+            return 0
+        end
+        return tokens and wait or math.min(wait, ASK_AGAIN)
+    end
+
+    -- A further call may start: 0; else the ms to wait, and whether the app
+    -- itself asked for it.
+    function delivery.further(c, app, id, lease, listing)
+        local s, limits = read_state(c, app)
+        if (s.pausedUntil or 0) > c.now then
+            return s.pausedUntil - c.now, true
+        end
+        local wait = further_wait(c, app, s, limits, listing)
+        if wait > 0 then
+            note_asked(c, app, s)
+            return wait, false
+        end
+        if s.asked then
+            call('HDEL', state_key(c, app), 'asked', 'askedSince')
+        end
+        if listing then
+            local key = app_key(c, app) .. ':listing'
+            call('ZREMRANGEBYSCORE', key, '-inf', number_text(c.now))
+            call('ZADD', key, number_text(c.now + lease), id)
+            call('PEXPIRE', key, lease)
+            call('HSET', state_key(c, app), 'listing', number_text(math.max(
+                s.listing or 0, c.now + lease)))
+            call('EXPIRE', state_key(c, app), KEPT)
+            if s.openUntil then
+                call('HSET', state_key(c, app), 'probeUntil',
+                    number_text(c.now + PROBE_LEASE))
+            end
+        end
+        return 0, false
+    end
+
+    -- The page is read.
+    function delivery.listed(c, app, id)
+        local key = app_key(c, app) .. ':listing'
+        call('ZREM', key, id)
+        if call('EXISTS', key) == 0 then
+            call('HDEL', state_key(c, app), 'listing')
+        end
     end
 
     -- ---- the queue ----
@@ -229,7 +341,7 @@ do
         local key, member = app_key(c, app), c.workspace .. ' ' .. app
         end_leases(c, app)
         local s, limits = read_state(c, app)
-        local n, wait = room(c, app, s, limits)
+        local n, wait = room(c, app, s, limits, 0)
         if n > 0 and not s.openUntil then -- and some that take the place
             n = n + 2 * (limits.concurrency or 8)
         end
@@ -370,15 +482,6 @@ do
         call('HSET', state_key(c, app), 'learned', rate, 'learnedUntil',
             number_text(c.now + ms))
         call('EXPIRE', state_key(c, app), KEPT)
-    end
-
-    -- One task made more calls than one.
-    function delivery.charge(c, app, calls)
-        local s = call('HMGET', state_key(c, app), 'tokens')
-        if s[1] then
-            call('HSET', state_key(c, app), 'tokens', string.format('%.4f',
-                tonumber(s[1]) - math.min(calls, 100)))
-        end
     end
 
     -- The next probe is now.

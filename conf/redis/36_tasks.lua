@@ -66,7 +66,8 @@ local function claim(c, id, owner, lease_ms)
         end
         return { 'STATE' }
     end
-    local wait, alone = delivery.admit(c, task[6], tonumber(task[4]) > 0)
+    local wait, alone = delivery.admit(c, task[6], tonumber(task[4]) > 0,
+        task[5])
     if wait then
         if task[1] == 'running' then -- its lease ran out: it waits like others
             move_task(c, id, 'running', 'waiting')
@@ -292,9 +293,6 @@ local function heed_app(c, key, task, outcome)
     if outcome.learned then
         delivery.learn(c, app, outcome.learned, outcome.learned_ms)
     end
-    if outcome.calls > 1 then
-        delivery.charge(c, app, outcome.calls - 1)
-    end
     local down = outcome.state == 'waiting' and outcome.health ~= 'ok'
         and delivery.down_until(c, app)
     if down then
@@ -338,7 +336,7 @@ local function finish(c, args)
     c.cause = read_cause(task[8])
     local outcome = { state = args[7], again = tonumber(args[8]), why =
         args[12], max = tonumber(args[16] or 0), health = args[17] or '',
-        calls = tonumber(args[18] or 1), observed = tonumber(args[19] or '') or 1,
+        observed = tonumber(args[19] or '') or 1,
         pause = tonumber(args[20] or 0), learned = tonumber(args[21] or ''),
         learned_ms = tonumber(args[22] or ''),
         status = tonumber(args[14]) or 0 }

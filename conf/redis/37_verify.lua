@@ -76,8 +76,7 @@ local function verify_present(c, app, id, task, accepted, member, out)
     end
 end
 
--- verify_end <app> <next listing in ms, empty = more follow> <health>
--- <requests> <why> <n> { task, absent|present|accepted, member id }...
+-- verify_end <app> <next listing in ms, empty = more follow> <n> { task, absent|present|accepted, member id }...
 -- → OK <task that is raised>...
 register('verify_end', function(keys, args)
     local c, failed = begin(keys, args)
@@ -86,8 +85,8 @@ register('verify_end', function(keys, args)
     end
     local app, out = args[4], { 'OK' }
     local key = app_key(c, app)
-    for i = 0, tonumber(args[9]) - 1 do
-        local id, verdict = args[10 + 3 * i], args[11 + 3 * i]
+    for i = 0, tonumber(args[6]) - 1 do
+        local id, verdict = args[7 + 3 * i], args[8 + 3 * i]
         local task = call('HMGET', task_key(c, id), 'state', 'owner',
             'attempts', 'kind', 'app', 'user')
         if task[1] == 'waiting' and call('ZSCORE', key .. ':unverified', id)
@@ -96,17 +95,13 @@ register('verify_end', function(keys, args)
                 verify_absent(c, app, id, task)
             else
                 verify_present(c, app, id, task, verdict == 'accepted',
-                    args[12 + 3 * i], out)
+                    args[9 + 3 * i], out)
             end
         end
     end
     if args[5] == '' then
         return out
     end
-    if args[6] ~= '' then
-        delivery.note(c, app, args[6], args[8])
-    end
-    delivery.charge(c, app, tonumber(args[7]))
     local after = number_text(c.now + tonumber(args[5]))
     if call('ZCARD', key .. ':unverified') > 0 then
         call('HSET', key .. ':delivery', 'listAfter', after)

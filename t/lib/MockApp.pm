@@ -23,6 +23,8 @@ package MockApp;
 # control('token', { token }): calls without this bearer token get 401.
 # control('window', { limit, seconds }): so many calls in so many seconds, which
 # the headers of each answer tell; more get 429.
+# control('slow', { seconds }): each answer comes so much later, those to others
+# meanwhile; control('load'): how many calls it had at a time, at most.
 use strict;
 use warnings;
 use parent 'TestServer';
@@ -98,6 +100,17 @@ sub story {
 # ---- the app's process -------------------------------------------------------
 
 sub respond {
+    my ($self, $request) = @_;
+    my $answer = answer($self, $request);
+    return $answer unless $self->{slow} && ref $answer eq 'ARRAY';
+    my $load = 1 + grep { $_->[0] > $request->{at} }
+        @{ $self->{later} // [] };
+    $self->{most} = $load if $load > ($self->{most} // 0);
+    return { later => $self->{slow}, answer => $answer };
+}
+
+
+sub answer {
     my ($self, $request) = @_;
     $request->{in} = $request->{json} // {};
     $request->{key} = $request->{headers}{'idempotency-key'};
@@ -244,6 +257,8 @@ sub steer {
     elsif ($what eq 'accept') {
         $self->{member}{ $self->{id_of}{ $in->{email} } }{state} = 'active';
     }
+    elsif ($what eq 'slow') { $self->{slow} = $in->{seconds} }
+    elsif ($what eq 'load') { return { most => $self->{most} // 0 } }
     elsif ($what eq 'window') { $self->{window} = $in }
     elsif ($what eq 'calls') { return { calls => $self->{log} } }
     elsif ($what eq 'members') {

@@ -5,7 +5,8 @@ package TestServer;
 #
 #   respond(request)      [status, body, headers]; undef = no answer ever,
 #                         0 = hang up, a hash { raw => bytes } or { drip =>
-#                         bytes, one a second } instead of an answer
+#                         bytes, one a second } instead of an answer, or
+#                         { later => seconds, answer => [...] }
 #   steer(what, in)       what a control() answers: a hash or an array
 #
 # A request is { method, path, headers => { lower case }, body, json (undef if
@@ -73,7 +74,7 @@ sub serve {
     my %text;
     $SIG{PIPE} = 'IGNORE';
     while (getppid == $parent) {
-        for my $client ($select->can_read(1)) {
+        for my $client ($select->can_read($self->send_due)) {
             if ($client == $listen) {
                 $select->add($listen->accept // next);
                 next;
@@ -92,6 +93,21 @@ sub serve {
         }
     }
     POSIX::_exit(0);
+}
+
+
+# Sends the answers whose time has come; the seconds until the next one.
+sub send_due {
+    my ($self) = @_;
+    my $now = Time::HiRes::time();
+    my @left;
+    for my $one (@{ $self->{later} // [] }) {
+        push @left, $one and next if $one->[0] > $now;
+        send_answer($one->[1], @{ $one->[2] });
+    }
+    $self->{later} = \@left;
+    my ($first) = sort { $a <=> $b } map { $_->[0] } @left;
+    return !defined $first || $first > $now + 1 ? 1 : $first - $now;
 }
 
 
@@ -119,6 +135,11 @@ sub reply {
         ? [ 200, $json->encode($self->steer($1, $request->{json})) ]
         : $self->respond($request);
     return 1 if !defined $answer;
+    if (ref $answer eq 'HASH' && defined $answer->{later}) {
+        push @{ $self->{later} }, [ $request->{at} + $answer->{later},
+            $client, $answer->{answer} ];
+        return 1;
+    }
     send_raw($client, $answer) if ref $answer eq 'HASH';
     return 0 if ref $answer ne 'ARRAY';
     send_answer($client, @$answer);
