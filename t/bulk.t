@@ -355,4 +355,15 @@ is(scalar(grep { $_->{status} =~ /^(?:201|409)$/ } @answers), 1000,
     '... and the request, repeated, is answered');
 is(total(), $before + 1000, '... everybody is there once');
 $stack->expect_alert(qr/redis/i);
+# what a POST creates has an id of ours
+my $former = $stack->user('former');
+$stack->must('scim', 'DELETE', "/Users/$former");
+my $odd = $stack->must('scim', 'POST', '/Bulk', { Operations => [
+    { method => 'POST', path => "/Users/$former", bulkId => 'again',
+    data => { userName => 'again' } }, 7, { method => 8 } ] })->{Operations};
+is(join(' ', map { $_->{status} } @$odd), '405 400 400',
+    'a POST with an id, and what is no operation');
+ok(!exists $odd->[$_]{location}, '... are nowhere') for 0 .. 2;
+is($stack->scim('GET', "/Users/$former")->{status}, 404,
+    '... and nobody comes back so');
 $stack->done;

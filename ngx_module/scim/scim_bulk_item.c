@@ -222,6 +222,11 @@ take_path(scim_bulk_t *bulk, scim_bulk_item_t *item)
         item->type = scim_route_type(bulk->operation.service, first);
         item->id = second;
     }
+    if (item->method == SCIM_METHOD_POST && second.len) {
+        /* what it creates has an id of ours */
+        scim_bulk_item_fail(bulk, item, 405, SCIM_ERROR_NONE,
+            "a POST needs the path of a type");
+    }
 }
 
 
@@ -294,6 +299,7 @@ scim_bulk_item_read(scim_bulk_t *bulk, size_t number)
     scim_error_t      error = { 0 }, placed = { 0 };
     scim_bulk_item_t *item = &bulk->item.at[number];
 
+    item->method = SCIM_METHOD_OTHER; /* until it is known */
     element = scim_json_read(item->text.text, item->text.len, &element_limits,
         &error);
     if (element == NULL) {
