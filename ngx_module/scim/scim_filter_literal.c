@@ -260,7 +260,7 @@ scim_filter_type_literal(parser_t *parser, scim_filter_t *node, size_t from)
     if (node->attribute == NULL) {
         return true; /* an attribute of an unknown extension */
     }
-    if (attribute == NULL) {
+    if (attribute == NULL && !json_is_null(node->value)) {
         scim_filter_refuse(parser, "a complex attribute cannot be compared");
         return false;
     }
