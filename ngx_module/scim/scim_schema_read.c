@@ -169,6 +169,17 @@ say_defaults(json_t *source)
 }
 
 
+/* Only our own indexes keep values unique: nothing else is promised. */
+static bool
+say_uniqueness(const scim_schema_t *schema, json_t *source)
+{
+    static const char core[] = "urn:ietf:params:scim:schemas:core:2.0:";
+
+    return strncmp(schema->id, core, sizeof(core) - 1) == 0
+        || json_object_set_new(source, "uniqueness", json_string("none")) == 0;
+}
+
+
 static bool
 read_canonical_values(const json_t *source, scim_attribute_t *attribute)
 {
@@ -229,7 +240,8 @@ read_attribute(json_t *source, const scim_schema_t *schema,
     attribute->schema = schema;
     attribute->parent = parent;
     if (!read_characteristics(source, attribute, error)
-        || !say_defaults(source) || !read_canonical_values(source, attribute))
+        || !say_defaults(source) || !say_uniqueness(schema, source)
+        || !read_canonical_values(source, attribute))
     {
         return false;
     }
