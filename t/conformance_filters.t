@@ -229,6 +229,32 @@ is(join(' ', sort keys %{ $stack->must('scim', 'PUT',
     '... and to PUT');
 $stack->must('scim', 'DELETE', "/Users/$eve");
 
+# schemas lists what is shown, RFC 7643 section 3
+$eve = $stack->must('scim', 'POST', '/Users', { schemas => [$user_schema,
+    $enterprise], userName => 'eve', $enterprise => { department => 'D' } })
+    ->{id};
+for my $case ([ '' => 2 ], [ 'attributes=userName' => 1 ],
+    [ "attributes=$enterprise:department" => 2 ],
+    [ "attributes=$enterprise:division" => 1 ],
+    [ "excludedAttributes=$enterprise" => 1 ],
+    [ "excludedAttributes=$enterprise:department" => 1 ],
+    [ 'excludedAttributes=name' => 2 ])
+{
+    is(scalar @{ $stack->must('scim', 'GET', "/Users/$eve?$case->[0]")
+        ->{schemas} }, $case->[1], "schemas of '$case->[0]'");
+}
+$stack->must('scim', 'DELETE', "/Users/$eve");
+
+# null compares with what has no value, complex or not
+make('bare');
+finds('userName eq "bare" and name eq null and addresses eq null', 'bare');
+finds('userName eq "bare" and (name ne null or emails ne null)', '');
+finds('userName eq "bare" and not (name pr) and title eq null', 'bare');
+$stack->answers('a complex value is compared with null alone', 400,
+    ['invalidFilter'], 'GET', '/Users?filter=name%20eq%20%22a%22');
+$stack->must('scim', 'DELETE', '/Users/' . (map { $_->{id} } @{ $stack->must(
+    'scim', 'GET', '/Users?filter=userName%20eq%20bare')->{Resources} })[0]);
+
 # a query of one resource: a list all the same, RFC 7644 section 3.4.2
 my $gia = make('gia', title => 'One', emails => [ { value => 'gia@x' } ]);
 my $hal = make('hal', title => 'One');

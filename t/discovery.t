@@ -21,6 +21,7 @@ TestScim::write_file("$schemas/badge.json", <<"END");
   {"name":"serial","type":"string","caseExact":true,"mutability":"immutable"},
   {"name":"issuer","type":"string","mutability":"readOnly"},
   {"name":"pin","type":"string","returned":"never"},
+  {"name":"photo","type":"string","returned":"request","uniqueness":"server"},
   {"name":"scan","type":"binary"},{"name":"page","type":"reference"},
   {"name":"doors","type":"string","multiValued":true},
   {"name":"desk","type":"complex","subAttributes":[
@@ -149,6 +150,7 @@ sub check_read {
         find("$full pr", 400);
         return;
     }
+    return if $attribute->{returned} eq 'request'; # below
     my $there = container($stack->must('scim', 'GET', $path), $schema)
         ->{ $attribute->{name} };
     $there = $there && $sub ? ref $there eq 'ARRAY'
@@ -220,4 +222,27 @@ for my $type (@{ $stack->must('scim', 'GET', '/ResourceTypes')->{Resources} })
 my $answer = $stack->answers('a search at the root for an own attribute', 200,
     'GET', '/?filter=' . TestScim::escape("$badge:level pr"));
 is($answer->{json}{totalResults}, 1, '... finds who has it');
+
+# returned on request: of a read by its query, of a write by its body, too
+my ($photo) = grep { $_->{name} eq 'photo' } @{ $schema{$badge}{attributes} };
+is($photo->{uniqueness}, 'none', 'uniqueness is not promised in vain');
+sub photo {
+    my ($method, $place, $body) = @_;
+    return $stack->must('scim', $method, $place, $body)->{$badge}{photo};
+}
+my $made = $stack->must('scim', 'POST', '/Users', { userName => 'photo',
+    $badge => { photo => 'a', level => 1 } });
+is($made->{$badge}{photo}, 'a', 'a POST that names it shows it');
+$path = "/Users/$made->{id}";
+is(photo('GET', $path), undef, '... a GET does not');
+is(photo('GET', "$path?attributes=" . TestScim::escape("$badge:photo")), 'a',
+    '... unless it asks');
+is(photo('PATCH', $path, TestScim::patch_body({ op => 'replace',
+    path => 'title', value => 'x' })), undef, 'a PATCH of something else');
+is(photo('PATCH', $path, TestScim::patch_body({ op => 'replace',
+    path => "$badge:photo", value => 'b' })), 'b', '... of itself');
+is(photo('PATCH', $path, TestScim::patch_body({ op => 'replace', value => {
+    "$badge:photo" => 'c' } })), 'c', '... without a path');
+is(photo('PUT', $path, { userName => 'photo', $badge => { level => 2,
+    photo => 'd' } }), 'd', 'a PUT that names it');
 $stack->done;

@@ -114,6 +114,7 @@ scim_projection_read(const scim_resource_type_t *type,
     projection->type = type;
     projection->mode = SCIM_PROJECTION_ONLY;
     projection->count = 0;
+    projection->body = NULL;
     if (list.text == NULL) {
         list = query->excluded_attributes;
         projection->mode = SCIM_PROJECTION_WITHOUT;
@@ -388,6 +389,24 @@ prune(json_t *value)
 }
 
 
+/* `schemas` names what is there: RFC 7643 section 3. */
+static void
+prune_schemas(const scim_projection_t *projection, json_t *shown)
+{
+    json_t     *schemas = json_object_get(shown, "schemas");
+    const char *urn;
+
+    for (size_t i = json_array_size(schemas); i-- > 0; ) {
+        urn = json_string_value(json_array_get(schemas, i));
+        if (urn && strcmp(urn, projection->type->schema->id) != 0
+            && json_object_get(shown, urn) == NULL)
+        {
+            json_array_remove(schemas, i);
+        }
+    }
+}
+
+
 json_t *
 scim_projection_apply(const scim_projection_t *projection, json_t *resource)
 {
@@ -406,6 +425,7 @@ scim_projection_apply(const scim_projection_t *projection, json_t *resource)
     }
     if (shown && !scim_projection_is_plain(projection)) {
         prune(shown);
+        prune_schemas(projection, shown);
     }
     return shown;
 }

@@ -26,6 +26,7 @@ typedef struct {
     scim_projection_mode_t      mode;
     size_t                      count;
     scim_projection_path_t      path[SCIM_PROJECTION_PATH_MAX];
+    const json_t               *body; /* of a write that is answered, or NULL */
 } scim_projection_t;
 
 /* False with *error (400) when more than SCIM_PROJECTION_PATH_MAX are named. */
@@ -46,7 +47,8 @@ bool scim_projection_is_plain(const scim_projection_t *projection);
 /*
  * The `returned` rules of RFC 7643 section 2.4, for types that have any beyond
  * the common attributes: takes out of a resource what is never returned, and
- * what is only returned on request unless it was named.
+ * what is only returned on request unless it was named, in the query or in
+ * the body of the write that is answered.
  */
 void scim_projection_hide(const scim_projection_t *projection,
     json_t *resource);

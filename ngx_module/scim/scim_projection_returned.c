@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "scim_fold.h"
+
 /*
  * The characteristic `returned`: RFC 7643 section 2.4.  Schemas of your own
  * may have attributes that are always, never, or only on request returned.
@@ -34,6 +36,51 @@ named(const scope_t *scope, const scim_attribute_t *attribute,
 }
 
 
+/* "urn:...:User:a.b" and "a[...].b" name a, and b. */
+static bool
+path_names(const char *path, const scim_attribute_t *attribute)
+{
+    size_t      len;
+    const char *colon = strrchr(path, ':');
+
+    path = colon ? colon + 1 : path;
+    while (*path) {
+        len = strcspn(path, ".[]");
+        if (scim_name_equal(path, len, attribute->name, attribute->name_len)) {
+            return true;
+        }
+        path += len + (path[len] != '\0');
+    }
+    return false;
+}
+
+
+/* Whether a write says anything of it, as a member or in a path. */
+static bool
+body_names(const json_t *body, const scim_attribute_t *attribute)
+{
+    size_t      i;
+    json_t     *value;
+    const char *name;
+
+    json_array_foreach((json_t *) body, i, value) {
+        if (body_names(value, attribute)) {
+            return true;
+        }
+    }
+    json_object_foreach((json_t *) body, name, value) {
+        if (path_names(name, attribute) || body_names(value, attribute)
+            || (json_is_string(value) && scim_name_equal(name, strlen(name),
+                    "path", 4)
+                && path_names(json_string_value(value), attribute)))
+        {
+            return true;
+        }
+    }
+    return false;
+}
+
+
 static bool
 hidden(const scope_t *scope, const scim_attribute_t *attribute,
     const scim_attribute_t *sub)
@@ -42,7 +89,8 @@ hidden(const scope_t *scope, const scim_attribute_t *attribute,
 
     return returned == SCIM_RETURNED_NEVER
         || (returned == SCIM_RETURNED_REQUEST
-            && !named(scope, attribute, sub));
+            && !named(scope, attribute, sub)
+            && !body_names(scope->projection->body, sub ? sub : attribute));
 }
 
 

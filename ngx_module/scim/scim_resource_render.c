@@ -192,6 +192,7 @@ scim_resource_answer(scim_resource_t *resource, int status)
 {
     scim_operation_t *operation = &resource->operation;
 
+    resource->projection.body = resource->body;
     if (!scim_resource_render(resource, resource->entry,
             &operation->response.body))
     {
