@@ -24,7 +24,7 @@ typedef struct {
     unsigned    looks;   /* that still showed somebody who was removed */
     bool        unknown; /* an earlier call may have taken effect: look first */
     bool        accepted; /* the invite was accepted: `remove`, not `cancel` */
-    bool        expired; /* an invite that ran out: it alone is withdrawn */
+    bool        withdraw; /* the invite alone: who accepted it stays */
     const scim_app_t *app;
     const char *workspace;
     struct {
@@ -62,7 +62,7 @@ typedef enum {
                            can show nobody */
     REMOVAL_UNVERIFIED, /* its list has not been asked */
     REMOVAL_LISTED,     /* it still shows the person */
-    REMOVAL_ACCEPTED    /* no removal: the invite that ran out was accepted */
+    REMOVAL_ACCEPTED    /* no removal: the invite was accepted */
 } removal_word_t;
 
 typedef struct {

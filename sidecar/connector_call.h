@@ -110,8 +110,8 @@ void connector_removal_looked_up(connector_call_t *call,
     bool every_email_seen);
 
 /*
- * The same of an invite that ran out; it was accepted, so that nothing is
- * taken away (connector_withdraw.c).
+ * The same of an invite that is to be withdrawn; it was accepted, so that
+ * nothing is taken away (connector_withdraw.c).
  */
 void connector_withdraw_begin(connector_call_t *call);
 void connector_withdraw_send(connector_call_t *call);

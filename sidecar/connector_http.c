@@ -247,7 +247,7 @@ is_same_person(connector_call_t *call, const connector_member_t *member)
     bool same_id = call->member_id[0]
         && strcmp(member->id, call->member_id) == 0;
 
-    if (call->task->expired && same_id
+    if (call->task->withdraw && same_id
         && connector_verb(call->task->app, "openInvites") == NULL)
     {
         return true;

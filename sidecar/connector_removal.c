@@ -17,7 +17,7 @@
  *   look, then with what they are by then
  *   with `list` alone: the caller verifies many by one listing
  *
- * Of an invite that ran out: connector_withdraw.c.
+ * Of an invite alone: connector_withdraw.c.
  */
 
 
@@ -27,7 +27,7 @@ send_removal(connector_call_t *call)
     const scim_app_t *app = call->task->app;
     bool              member = call->task->accepted || call->found.accepted;
 
-    if (call->task->expired) {
+    if (call->task->withdraw) {
         connector_withdraw_send(call);
     } else if (!member && connector_verb(app, "cancel")) {
         connector_http_send(call, STEP_CANCEL);
@@ -54,7 +54,7 @@ connector_removal_begin(connector_call_t *call)
     if (call->task->looks > 0 && connector_verb(call->task->app, "find")) {
         call->verifying = true;
         connector_http_look_up(call);
-    } else if (call->task->expired) {
+    } else if (call->task->withdraw) {
         connector_withdraw_begin(call);
     } else if (!call->task->accepted && is_apart(call)) {
         call->step = STEP_CANCEL;
@@ -91,7 +91,7 @@ connector_cancel_refused(connector_call_t *call, int status)
     if (connector_verb(app, "openInvites")) {
         call->member_id[0] = '\0'; /* it was the invite's */
     }
-    if (call->task->expired) {
+    if (call->task->withdraw) {
         connector_withdraw_refused(call, status);
     } else if (connector_verb(app, "remove")) {
         connector_http_send(call, STEP_REMOVE);
@@ -118,7 +118,7 @@ verified(connector_call_t *call)
         connector_end(call, OUTCOME_DONE, "");
         return;
     }
-    if (call->task->expired && call->found.accepted) {
+    if (call->task->withdraw && call->found.accepted) {
         connector_withdraw_accepted(call);
         return;
     }
@@ -144,7 +144,7 @@ connector_removal_looked_up(connector_call_t *call, bool every_email_seen)
     }
     if (call->verifying) {
         verified(call);
-    } else if (call->task->expired) {
+    } else if (call->task->withdraw) {
         connector_withdraw_looked_up(call, every_email_seen);
     } else if (call->found.count > 1) {
         connector_end(call, OUTCOME_MANUAL,

@@ -6,7 +6,8 @@
 #include "template.h"
 
 /*
- * An invite that ran out is withdrawn, and it alone: who accepted it stays.
+ * An invite that ran out, or that another one with a new role is to follow, is
+ * withdrawn, and it alone: who accepted it stays.
  *
  *   where the app tells members from open invites: look up first; a member
  *   -> nothing is sent, the grant is accepted; in no list -> nothing to do

@@ -412,6 +412,25 @@ fill_join_url(run_t *run)
 }
 
 
+/*
+ * Is it the invite that is to go, and not the person?  One that ran out; or
+ * one with a former role, of somebody whose role can be changed if they are a
+ * member by now.  Who is not wanted any more is removed whatever they are.
+ */
+static bool
+is_withdrawal(const run_t *run)
+{
+    const char *before = run->texts[GRANT_FIELD_BEFORE];
+    bool        follows = strcmp(run->texts[GRANT_FIELD_REPLAN], "1") == 0;
+    bool        changes = json_object_get(run->app->connector, "role")
+        || json_object_get(run->app->connector, "assign");
+
+    return strcmp(run->texts[GRANT_FIELD_SOURCES], "[]") != 0
+        && (strcmp(before, "expired") == 0
+            || (strcmp(before, "invited") == 0 && follows && changes));
+}
+
+
 static void
 fill_call(run_t *run, const redisReply *reply)
 {
@@ -428,9 +447,7 @@ fill_call(run_t *run, const redisReply *reply)
     call->unknown = strcmp(redis_reply_text(reply, 1), "1") == 0;
     if (strcmp(state, "removing") == 0) {
         state = before;
-        /* who is not wanted any more is removed whatever they are by now */
-        call->expired = strcmp(before, "expired") == 0
-            && strcmp(run->texts[GRANT_FIELD_SOURCES], "[]") != 0;
+        call->withdraw = is_withdrawal(run);
     }
     call->accepted = strcmp(state, "accepted") == 0
         || strcmp(state, "connected") == 0;

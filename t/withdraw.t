@@ -92,6 +92,30 @@ $stack->wait_is(sub { $stack->states($leaver) }, '',
     '... its person accepts, and leaves the company');
 is($both->roles, '', '... and is out of the app');
 
+# ---- another role for who accepted meanwhile --------------------------------------
+
+my ($role, $changed) = started('Role', 3600, %cancel);
+$stack->share($changed, "users/$user{dee}", 'viewer');
+$stack->wait_is(sub { $stack->states($changed) }, 'dee:invited', 'invited');
+$role->control('accept', { email => 'dee@example.com' });
+$stack->share($changed, "users/$user{dee}", 'admin');
+$stack->wait_is(sub { $role->roles }, 'dee:admin',
+    'who accepted gets another role');
+$stack->wait_is(sub { $stack->states($changed) }, 'dee:accepted',
+    '... and is a member');
+is(scalar(removals($role)), 0, '... who was not taken out for it');
+is(scalar(grep { $_->{method} eq 'POST' } $role->calls), 1,
+    '... nor invited again');
+$stack->share($changed, "users/$user{cid}", 'viewer');
+$stack->set_active($user{cid}, 1);
+$stack->wait_is(sub { $stack->states($changed) },
+    'cid:invited dee:accepted', 'somebody who does not accept');
+$stack->share($changed, "users/$user{cid}", 'editor');
+$stack->wait_is(sub { $role->roles }, 'cid:editor dee:admin',
+    '... gets another invite');
+is(join(' ', map { $_->{path} =~ s{/\w+$}{}r } removals($role)), '/invites',
+    '... and the first is withdrawn');
+
 # ---- where the app does not tell -----------------------------------------------------
 
 my ($mute, $silent) = started('Silent', 1, silent => 1);

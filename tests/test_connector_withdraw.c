@@ -45,7 +45,7 @@ setup(void **state)
     connector_harness_start(&f->base, false);
     f->base.task.kind = TASK_REMOVE;
     f->base.task.member_id = "7";
-    f->base.task.expired = true;
+    f->base.task.withdraw = true;
     *state = f;
     return 0;
 }
@@ -331,7 +331,7 @@ a_leavers_cancel_that_is_refused_becomes_a_removal(void **state)
 {
     fixture_t *f = *state;
 
-    f->base.task.expired = false;
+    f->base.task.withdraw = false;
     mock_app_answer(f->base.app, 409, "", "{}");
     mock_app_answer(f->base.app, 204, "", "");
     run(f, CANCEL, OUTCOME_DONE, REMOVAL_SAID);

@@ -24,7 +24,7 @@ local function note_look(c, app, id)
     return looks == LOOKS_RAISED, looks
 end
 
--- An invite that ran out was accepted before it was withdrawn: nobody takes a
+-- An invite was accepted before it was withdrawn: nobody takes a
 -- membership away.  Who is not wanted by now is removed as a member.
 local function keep_accepted(c, app, user, member)
     local grant = grant_key(c, app, user)
