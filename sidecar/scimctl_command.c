@@ -34,17 +34,15 @@ command_print_json(const json_t *value)
 static int
 refused(int status, const json_t *answer)
 {
-    const char   *message, *field;
+    const char   *message;
     const json_t *error = json_object_get(answer, "error");
 
     if (status >= 200 && status < 300) {
         return 0;
     }
     message = json_string_value(json_object_get(error, "message"));
-    field = json_string_value(json_object_get(error, "field"));
-    if (status) {
-        fprintf(stderr, "scimctl: %s%s%s\n", field ? field : "",
-            field ? ": " : "", message ? message : "refused");
+    if (status) { /* it begins with the field that is wrong, if one is */
+        fprintf(stderr, "scimctl: %s\n", message ? message : "refused");
     }
     return 1;
 }

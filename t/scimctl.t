@@ -162,7 +162,8 @@ TestScim::write_file($definition, '{"name":');
 fails(1, qr/app\.json:1/, 'app', 'add', '-f', $definition);
 write_definition(name => 'Bad', connector => { type => 'http',
     baseUrl => 'http://169.254.169.254/', invite => {} });
-fails(1, qr/connector/, 'app', 'add', '-f', $definition);
+fails(1, qr/^scimctl: connector\.baseUrl: (?!connector)/, 'app', 'add', '-f',
+    $definition);
 fails(1, qr/data set already/, 'dataset', 'create');
 fails(1, qr/nothing-here/, '--redis', 'unix:nothing-here', 'stats');
 ctl('app', 'delete', 'Ads');
