@@ -235,6 +235,7 @@ ngx_http_scim_route(ngx_http_scim_ctx_t *ctx)
     scim->method = ngx_http_scim_method(r);
     scim->path = ngx_http_scim_text(&path);
     scim->query = ngx_http_scim_text(&r->args);
+    scim_request_take_flag(scim);
     scim->content_type = ngx_http_scim_header(r->headers_in.content_type);
     scim->accept = ngx_http_scim_header(ngx_http_scim_accept(r));
     scim->if_match = ngx_http_scim_header(r->headers_in.if_match);

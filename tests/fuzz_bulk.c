@@ -65,6 +65,27 @@ answer(fuzz_store_t *store, scim_operation_t *operation)
 }
 
 
+/* What a sidecar tells of it. */
+static void
+read_outcomes(const scim_operation_t *operation)
+{
+    json_t             *json;
+    scim_buffer_t       text;
+    scim_bulk_outcome_t outcome = { .text = &text };
+
+    scim_buffer_init(&text, 1 << 20);
+    for (size_t i = 0; i < scim_bulk_count(operation); i++) {
+        if (scim_bulk_outcome(operation, i, &outcome)) {
+            json = scim_json_read(text.data, text.len,
+                &scim_json_stored_limits, NULL);
+            require(json_is_object(json));
+            json_decref(json);
+        }
+    }
+    scim_buffer_free(&text);
+}
+
+
 static void
 run(fuzz_store_t *store, const scim_service_t *service,
     const scim_request_t *request)
@@ -87,6 +108,13 @@ run(fuzz_store_t *store, const scim_service_t *service,
     }
     require(store->count == 0);
     require(operation->response.status >= 200);
+    if (operation->response.status == 202) { /* accepted, no body */
+        scim_operation_free(operation);
+        return;
+    }
+    if (operation->response.status == 200) {
+        read_outcomes(operation);
+    }
     json = scim_json_read(operation->response.body.data,
         operation->response.body.len, &scim_json_stored_limits, NULL);
     require(json_is_object(json));
@@ -99,6 +127,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static scim_schemas_t *schemas;
+    scim_effect_t          effect[4] = { { 0 }, { 3 }, { 0 }, { 1 } };
     fuzz_store_t           store = { .at = (const char *) data };
     scim_text_t            body = { "", 0 };
     scim_service_t         service = { .base_url = { "https://h/scim/v2", 17 },
@@ -123,6 +152,18 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     line_of(&store, &body);
     service.schemas = schemas;
     request.body = body;
+    run(&store, &service, &request);
+
+    /* the same by a sidecar, of which some was done before, and accepted */
+    store.at = body.text + body.len;
+    request.execution = request.transaction;
+    request.effect = effect;
+    request.effect_count = sizeof(effect) / sizeof(effect[0]);
+    run(&store, &service, &request);
+    store.at = body.text + body.len;
+    request.execution.len = 0;
+    request.prefer = (scim_text_t) { "respond-async", 13 };
+    service.async = true;
     run(&store, &service, &request);
     return 0;
 }

@@ -112,6 +112,7 @@ typedef struct {
     scim_text_t             prefer;
     scim_text_t             body;
     bool                    odd_token; /* not "Bearer <token>": L-52 */
+    bool                    odd_url; /* the path stood in the query: L-51 */
     const json_t           *json;  /* the body when it was read before */
     scim_text_t             new_id; /* of what POST creates; empty = any */
     bool                    brief; /* the answer needs no body (Bulk) */
@@ -186,6 +187,12 @@ struct scim_operation_s {
     void (*render_error)(scim_operation_t *operation,
         const scim_error_t *error); /* the family's error body */
 };
+
+/*
+ * A base URL with a flag of Entra ID in it, to which the client appends: "/"
+ * with the query "aadOptscim062020/Users?..." is "/Users" with the rest.
+ */
+void scim_request_take_flag(scim_request_t *request);
 
 /*
  * Routes a request below the SCIM mount (or the admin mount) to its family.

@@ -205,6 +205,42 @@ version_form(scim_text_t tag)
 }
 
 
+void
+scim_request_take_flag(scim_request_t *request)
+{
+    static const char *const flags[] = { "aadOptscim062020/",
+                                         "AzureAdScimPatch2017/" };
+    size_t      len;
+    scim_text_t query = request->query;
+
+    if (request->path.len > 1
+        || (request->path.len == 1 && request->path.text[0] != '/'))
+    {
+        return;
+    }
+    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+        len = strlen(flags[i]);
+        if (query.len < len || !scim_name_equal(query.text, len, flags[i],
+                len))
+        {
+            continue;
+        }
+        query.text += len - 1;
+        query.len -= len - 1;
+        request->path = query;
+        while (query.len && query.text[0] != '?' && query.text[0] != '&') {
+            query.text++;
+            query.len--;
+        }
+        request->path.len -= query.len;
+        query.text += query.len > 0;
+        query.len -= query.len > 0;
+        request->query = query;
+        request->odd_url = true;
+    }
+}
+
+
 /* Forms of a request that are taken but not what the RFC has. */
 static void
 note_forms(const scim_request_t *request, scim_lenient_t *lenient)
@@ -221,8 +257,8 @@ note_forms(const scim_request_t *request, scim_lenient_t *lenient)
     {
         scim_lenient_note(lenient, SCIM_LENIENT_ACCEPT);
     }
-    if (request->path.len > 1
-        && request->path.text[request->path.len - 1] == '/')
+    if (request->odd_url || (request->path.len > 1
+            && request->path.text[request->path.len - 1] == '/'))
     {
         scim_lenient_note(lenient, SCIM_LENIENT_URL_FORM);
     }
@@ -452,7 +488,7 @@ scim_operation_new(const scim_service_t *service,
     if (is(first, "Me") && second.len == 0) {
         return route_me(service, request);
     }
-    if (is(first, SCIM_ASYNC_ENDPOINT + 1) && second.len) {
+    if (is(first, &SCIM_ASYNC_ENDPOINT[1]) && second.len) {
         return route_async(service, request, second);
     }
     if (is(first, "Bulk") && second.len == 0) {
