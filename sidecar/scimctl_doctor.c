@@ -7,7 +7,7 @@
 #include "scim_app_list.h"
 #include "scim_embedded.h"
 #include "scim_key.h"
-#include "scimctl_command.h"
+#include "scimctl_doctor.h"
 #include "scimctl_table.h"
 
 /* Looks at what operators get wrong, and says what to do. */
@@ -16,18 +16,10 @@
 #define SKEW_MAX      1000 /* ms between Redis' clock and ours */
 #define LIST_WAIT     30 /* seconds for an app's list */
 
-typedef struct {
-    command_t *command;
-    json_t    *rows;
-    unsigned   bad;
-} doctor_t;
 
-typedef enum { FINE, WARNING, WRONG } verdict_t;
-
-
-static void
-say(doctor_t *doctor, verdict_t verdict, const char *about, const char *found,
-    const char *advice)
+void
+doctor_say(doctor_t *doctor, verdict_t verdict, const char *about,
+    const char *found, const char *advice)
 {
     static const char *const words[] = { "ok", "warning", "wrong" };
 
@@ -40,14 +32,41 @@ say(doctor_t *doctor, verdict_t verdict, const char *about, const char *found,
 
 /* ---- Redis and its settings ---- */
 
-/* A setting as text; "" where CONFIG is not allowed. */
+/* A line of INFO: the text behind "name:". */
+static const char *
+info_line(const char *info, const char *name, char *out, size_t size)
+{
+    char        key[64];
+    const char *at;
+
+    snprintf(key, sizeof(key), "%s:", name);
+    at = info ? strstr(info, key) : NULL;
+    snprintf(out, size, "%.*s", at ? (int) strcspn(at + strlen(key), "\r\n")
+                                   : 0, at ? at + strlen(key) : "");
+    return out;
+}
+
+
+/* A setting as text, by INFO where CONFIG is not allowed; "" where neither. */
 static void
 setting(doctor_t *doctor, const char *name, char *out, size_t size)
 {
+    char        text[32];
     redisReply *reply = redisCommand(doctor->command->ctl.redis,
-        "CONFIG GET %s", name);
+        "CONFIG GET %s", name), *info;
 
     snprintf(out, size, "%s", redis_reply_text(reply, 1));
+    if (*out == '\0') {
+        info = redisCommand(doctor->command->ctl.redis, "INFO");
+        if (strcmp(name, "appendonly") == 0) {
+            info_line(info ? info->str : NULL, "aof_enabled", text,
+                sizeof(text));
+            snprintf(out, size, "%s", strcmp(text, "1") == 0 ? "yes" : "no");
+        } else if (strcmp(name, "maxmemory-policy") == 0) {
+            info_line(info ? info->str : NULL, "maxmemory_policy", out, size);
+        }
+        freeReplyObject(info);
+    }
     freeReplyObject(reply);
 }
 
@@ -61,7 +80,7 @@ check_setting(doctor_t *doctor, const char *name, const char *wanted,
     setting(doctor, name, value, sizeof(value));
     snprintf(found, sizeof(found), "%s %s", name, *value ? value
         : "cannot be read (CONFIG is not allowed or renamed)");
-    say(doctor, strcmp(value, wanted) == 0 ? FINE
+    doctor_say(doctor, strcmp(value, wanted) == 0 ? FINE
         : *value ? otherwise : WARNING, "redis settings", found, advice);
 }
 
@@ -81,21 +100,6 @@ check_settings(doctor_t *doctor)
 }
 
 
-/* A line of INFO: the text behind "name:". */
-static const char *
-info_line(const char *info, const char *name, char *out, size_t size)
-{
-    char        key[64];
-    const char *at;
-
-    snprintf(key, sizeof(key), "%s:", name);
-    at = info ? strstr(info, key) : NULL;
-    snprintf(out, size, "%.*s", at ? (int) strcspn(at + strlen(key), "\r\n")
-                                   : 0, at ? at + strlen(key) : "");
-    return out;
-}
-
-
 static void
 check_info(doctor_t *doctor)
 {
@@ -105,17 +109,23 @@ check_info(doctor_t *doctor)
 
     info_line(info, "redis_version", version, sizeof(version));
     snprintf(found, sizeof(found), "Redis %s", version);
-    say(doctor, strtod(version, NULL) >= 7.0 ? FINE : WRONG, "redis version",
-        found, "functions need Redis 7.0 or later");
+    doctor_say(doctor, strtod(version, NULL) >= 7.0 ? FINE : WRONG,
+        "redis version", found, "functions need Redis 7.0 or later");
     info_line(info, "aof_last_write_status", status, sizeof(status));
-    say(doctor, strcmp(status, "err") ? FINE : WRONG, "append-only file",
+    doctor_say(doctor, strcmp(status, "err") ? FINE : WRONG, "append-only file",
         *status ? status : "not in use", "Redis cannot write its log: look "
         "at its disk and at its own log");
+    info_line(info, "aof_last_bgrewrite_status", status, sizeof(status));
+    if (strcmp(status, "err") == 0) {
+        doctor_say(doctor, WARNING, "append-only file", "its last rewrite "
+            "failed", "room on Redis' disk, and memory for a fork (vm."
+            "overcommit_memory 1): without a rewrite the file only grows");
+    }
     info_line(info, "used_memory", used, sizeof(used));
     info_line(info, "maxmemory", max, sizeof(max));
     snprintf(found, sizeof(found), "%s of %s bytes", used,
         strcmp(max, "0") ? max : "unlimited");
-    say(doctor, strtod(max, NULL) > 0 && strtod(used, NULL) > 0.9
+    doctor_say(doctor, strtod(max, NULL) > 0 && strtod(used, NULL) > 0.9
         * strtod(max, NULL) ? WRONG : FINE, "memory", found,
         "give Redis more memory: writes are refused when it is full "
         "(removals still run)");
@@ -136,7 +146,7 @@ check_clock(doctor_t *doctor)
         - (before + (loop_wall() - before) / 2);
     snprintf(found, sizeof(found), "Redis' clock is %lld ms %s ours",
         llabs(skew), skew < 0 ? "behind" : "ahead of");
-    say(doctor, llabs(skew) <= SKEW_MAX ? FINE : WARNING, "clock", found,
+    doctor_say(doctor, llabs(skew) <= SKEW_MAX ? FINE : WARNING, "clock", found,
         "run a time service on both machines: commands carry a deadline on "
         "Redis' clock");
     freeReplyObject(reply);
@@ -151,7 +161,7 @@ check_functions(doctor_t *doctor)
         NULL);
 
     ok = reply && strcmp(redis_reply_code(reply), "OK") == 0;
-    say(doctor, ok ? FINE : WRONG, "functions", ok
+    doctor_say(doctor, ok ? FINE : WRONG, "functions", ok
         ? SCIM_FUNCTION_PREFIX "* can be loaded and called"
         : "cannot be called", "the user needs FUNCTION LOAD, FCALL and "
         "FCALL_RO on all keys (README, access rights)");
@@ -162,7 +172,7 @@ check_functions(doctor_t *doctor)
 /* ---- the data set, shard by shard ---- */
 
 typedef struct {
-    long long waiting, pending, dirty_late, due_late, dead;
+    long long waiting, pending, stale, dirty_late, due_late, dead;
     unsigned  groupless, strange, consumers;
 } shards_t;
 
@@ -226,6 +236,11 @@ look_at_shard(doctor_t *doctor, unsigned shard, shards_t *shards)
         look_at_group(reply->element[0], shards);
     }
     freeReplyObject(reply);
+    reply = redisCommand(ctl->redis, "XPENDING %s sidecar IDLE %d - + 1000",
+        key, STALE_MS);
+    shards->stale += reply && reply->type == REDIS_REPLY_ARRAY
+        ? (long long) reply->elements : 0;
+    freeReplyObject(reply);
     snprintf(prefix, sizeof(prefix), "scim:{%03u}:", shard % 1000);
     snprintf(late, sizeof(late), "%sdirty", prefix);
     shards->dirty_late += number_of(doctor, "ZCOUNT %s -inf %lld", late,
@@ -245,7 +260,7 @@ say_number(doctor_t *doctor, verdict_t otherwise, const char *about,
     char found[120];
 
     snprintf(found, sizeof(found), "%lld %s", number, what);
-    say(doctor, number <= fine ? FINE : otherwise, about, found, advice);
+    doctor_say(doctor, number <= fine ? FINE : otherwise, about, found, advice);
 }
 
 
@@ -262,7 +277,7 @@ check_shards(doctor_t *doctor)
         "from elsewhere: restore all of it from one backup");
     say_number(doctor, WRONG, "consumer group", shards.groupless, 0,
         "streams have no consumer group", "start a sidecar: it makes them");
-    say(doctor, shards.consumers ? FINE : WRONG, "sidecars",
+    doctor_say(doctor, shards.consumers ? FINE : WRONG, "sidecars",
         shards.consumers ? "have read events" : "none ever read an event",
         "start scim-sidecar");
     say_number(doctor, WRONG, "backlog", shards.waiting, BACKLOG_MANY,
@@ -271,6 +286,9 @@ check_shards(doctor_t *doctor)
     say_number(doctor, WARNING, "pending", shards.pending, BACKLOG_MANY,
         "events were read and not acknowledged", "a sidecar hangs or died; "
         "others take its events over within a minute");
+    say_number(doctor, WRONG, "pending", shards.stale, 0, "events were read "
+        "more than two minutes ago and are not done", "is a sidecar running? "
+        "one that does takes them over; its log says why they fail");
     say_number(doctor, WRONG, "planning", shards.dirty_late, 0,
         "people wait for their plan for more than two minutes",
         "is a sidecar running? its log says why plans fail");
@@ -319,7 +337,7 @@ check_down(doctor_t *doctor, const json_t *stats)
 
         snprintf(about, sizeof(about), "app %.80s", json_string_value(
             json_object_get(app, "app")));
-        say(doctor, WRONG, about, json_string_value(json_object_get(app,
+        doctor_say(doctor, WRONG, about, json_string_value(json_object_get(app,
             "why")), "the app is down: tasks wait, and one at a time tries "
             "it; scimctl app show says since when");
     }
@@ -365,7 +383,7 @@ check_app(doctor_t *doctor, const json_t *app)
     status = command_check_report(doctor->command, json_string_value(
         json_object_get(app, "id")), LIST_WAIT, &report);
     reason = json_string_value(json_object_get(report, "reason"));
-    say(doctor, status == 0 && reason == NULL ? FINE : WRONG, about,
+    doctor_say(doctor, status == 0 && reason == NULL ? FINE : WRONG, about,
         status ? "the check does not end: is a sidecar running?"
         : reason ? reason : "lists its members",
         "scimctl app test APP explains it");
@@ -401,12 +419,15 @@ command_doctor(command_t *command)
     json_t  *answer;
     doctor_t doctor = { command, json_array(), 0 };
 
+    doctor_check_library(&doctor);
     check_info(&doctor);
     check_settings(&doctor);
+    doctor_check_access(&doctor);
     check_clock(&doctor);
     check_functions(&doctor);
     check_shards(&doctor);
     check_work(&doctor);
+    doctor_check_webhooks(&doctor);
     check_apps(&doctor);
     if (command->json) {
         answer = json_pack("{sb,sO}", "healthy", doctor.bad == 0, "checks",
