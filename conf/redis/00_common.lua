@@ -1,10 +1,12 @@
 -- What every function shares: names of keys, the checks before anything is
 -- written, events.  Lua holds atomicity only; documents are opaque text.
+-- Numbers that a command is given are written as text: Redis prints each one
+-- that is not by %.17g, which costs as much as a small command.
 local call -- redis.call, which does not exist yet while the library loads
 local CHUNK = 1000 -- unpack() of much more fails, and fails late
 
 local function number_text(number)
-    return string.format('%.0f', number)
+    return string.format('%d', number)
 end
 
 local function milliseconds()
@@ -70,7 +72,7 @@ end
 
 -- Answers the entry's id.
 local function append_event(c, op, kind, id, version, actor, txn, data)
-    call('HINCRBY', c.shard .. 'dataset', 'appended', 1)
+    call('HINCRBY', c.shard .. 'dataset', 'appended', '1')
     return call('XADD', c.shard .. 'events', '*', 'ws', c.workspace, 'op', op,
         'type', kind, 'id', id, 'v', version, 'ts', number_text(c.now),
         'actor', actor, 'txn', txn, 'data', data == '' and '{}' or data)

@@ -12,7 +12,7 @@ end
 -- Groups that hold the member itself.
 local function holders(c, member)
     local found = {}
-    for _, group in ipairs(call('ZRANGE', hint_key(c, member), 0, -1)) do
+    for _, group in ipairs(call('ZRANGE', hint_key(c, member), '0', '-1')) do
         if call('ZSCORE', c.prefix .. 'group:' .. group .. ':members',
             member) then
             found[#found + 1] = group
@@ -32,7 +32,7 @@ end
 
 local function inner_groups(c, group)
     local found = call('ZRANGEBYLEX', c.prefix .. 'group:' .. group
-        .. ':members', '[G', '(H', 'LIMIT', 0, NESTED_GROUPS + 1)
+        .. ':members', '[G', '(H', 'LIMIT', '0', NESTED_GROUPS + 1)
     for i, member in ipairs(found) do
         found[i] = string.sub(member, 2)
     end

@@ -78,7 +78,7 @@ end
 
 local function owner_of(c, r, index, value)
     local found = call('ZRANGEBYLEX', index_key(c, r.kind, index.attribute),
-        '[' .. value .. '\0', '(' .. value .. '\1', 'LIMIT', 0, 1)
+        '[' .. value .. '\0', '(' .. value .. '\1', 'LIMIT', '0', 1)
     return found[1] and string.sub(found[1], #value + 2)
 end
 
@@ -115,7 +115,7 @@ local function write_indexes(c, r)
         for value in pairs(stays) do
             shared = shared or index.attribute == 'externalId'
                 and owner_of(c, r, index, value)
-            call('ZADD', key, 0, value .. '\0' .. r.id)
+            call('ZADD', key, '0', value .. '\0' .. r.id)
         end
     end
     return shared and true
@@ -186,7 +186,7 @@ local function others(key, kept)
     end
     local from = '-'
     repeat
-        local page = call('ZRANGEBYLEX', key, from, '+', 'LIMIT', 0, CHUNK)
+        local page = call('ZRANGEBYLEX', key, from, '+', 'LIMIT', '0', CHUNK)
         for _, member in ipairs(page) do
             if not stays[member] then
                 list[#list + 1] = member
@@ -249,7 +249,7 @@ local function moves(plan)
 end
 
 local function add_hint(c, group, member, first)
-    call('ZADD', hint_key(c, member), 0, group)
+    call('ZADD', hint_key(c, member), '0', group)
     if first and string.sub(member, 1, 1) == 'U' then
         call('SETRANGE', c.prefix .. 'user:' .. string.sub(member, 2),
             HEADER - 1, '1')
@@ -272,8 +272,8 @@ local function write_parked(c, r, plan)
         plan.unpark = {}
     end
     for _, id in ipairs(plan.park) do
-        call('ZADD', plan.parked, 0, id)
-        call('ZADD', c.prefix .. 'parked:' .. id, 0, r.id)
+        call('ZADD', plan.parked, '0', id)
+        call('ZADD', c.prefix .. 'parked:' .. id, '0', r.id)
     end
     for _, id in ipairs(plan.unpark) do
         call('ZREM', plan.parked, id)
@@ -343,12 +343,12 @@ end
 -- Somebody arrives whom groups were waiting for.
 local function unpark(c, r)
     local waiting = c.prefix .. 'parked:' .. r.id
-    local groups = call('ZRANGE', waiting, 0, -1)
+    local groups = call('ZRANGE', waiting, '0', '-1')
     local member = (r.kind == 'user' and 'U' or 'G') .. r.id
     for _, group in ipairs(groups) do
         local key = c.prefix .. 'group:' .. group
         if call('ZREM', key .. ':parked', r.id) == 1 then
-            call('ZADD', key .. ':members', 0, member)
+            call('ZADD', key .. ':members', '0', member)
             add_hint(c, group, member, true)
             append_membership(c, r, group, touch(c, key), { member }, {})
         end
@@ -390,7 +390,7 @@ end
 local function leave_groups(c, r)
     local member = (r.kind == 'user' and 'U' or 'G') .. r.id
     local hints = c.prefix .. r.kind .. ':' .. r.id .. ':groups'
-    for _, group in ipairs(call('ZRANGE', hints, 0, -1)) do
+    for _, group in ipairs(call('ZRANGE', hints, '0', '-1')) do
         local key = c.prefix .. 'group:' .. group
         if call('ZREM', key .. ':members', member) == 1 then
             append_membership(c, r, group, touch(c, key), {}, { member })
@@ -415,7 +415,7 @@ end
 
 local function create(c, r, key)
     call('SET', key, header(1, 1, c.now, c.now, '0') .. r.document)
-    call('ZADD', c.prefix .. r.kind .. 's', 0, r.id)
+    call('ZADD', c.prefix .. r.kind .. 's', '0', r.id)
     return 1, c.now
 end
 
@@ -608,7 +608,7 @@ register('members', function(keys, args)
         return failed
     end
     return { 'OK', unpack(call('ZRANGEBYLEX', c.prefix .. 'group:' .. args[4]
-        .. ':members', '(' .. args[5], '+', 'LIMIT', 0,
+        .. ':members', '(' .. args[5], '+', 'LIMIT', '0',
         math.min(tonumber(args[6]), CHUNK))) }
 end, { 'no-writes' })
 

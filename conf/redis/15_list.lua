@@ -48,9 +48,9 @@ local function slice(key, from, to, offset, count, reverse)
         return {}
     end
     if offset == 0 then
-        return call(range, key, first, last, 'LIMIT', 0, count)
+        return call(range, key, first, last, 'LIMIT', '0', count)
     end
-    local start = call(range, key, first, last, 'LIMIT', 0, 1)[1]
+    local start = call(range, key, first, last, 'LIMIT', '0', 1)[1]
     local left = range_size(key, from, to) - offset
     if not start or left <= 0 then
         return {}
@@ -144,7 +144,7 @@ local function nested_members(c, group, from, to, after, limit)
             local first = inner == behind and '(' .. string.sub(after, ID + 1)
                 or from
             for _, member in ipairs(call('ZRANGEBYLEX', c.prefix .. 'group:'
-                .. inner .. ':members', first, to, 'LIMIT', 0,
+                .. inner .. ':members', first, to, 'LIMIT', '0',
                 limit - #found)) do
                 found[#found + 1] = member
                 last = inner .. member
@@ -180,7 +180,7 @@ register('list_ids', function(keys, args)
     end
     local key = range_key(c, args[4], args[5], args[6])
     local members = call('ZRANGEBYLEX', key,
-        after == '' and from or '(' .. after, to, 'LIMIT', 0, args[10])
+        after == '' and from or '(' .. after, to, 'LIMIT', '0', args[10])
     return { 'OK', range_size(key, from, to), members[#members] or '',
         table.concat(ids_of(members, args[5])) }
 end, { 'no-writes' })

@@ -257,11 +257,16 @@ do
             .. ' ' .. app)
     end
 
+    -- A new task waits.
+    function delivery.add(c, app, kind, id, due)
+        call('ZADD', queue_key(c, app, kind), number_text(due), id)
+        look_at(c, app, due)
+    end
+
     function delivery.enqueue(c, app, kind, id, due)
         call('ZREM', app_key(c, app) .. ':running', id)
         call('ZREM', app_key(c, app) .. ':unverified', id)
-        call('ZADD', queue_key(c, app, kind), number_text(due), id)
-        look_at(c, app, due)
+        delivery.add(c, app, kind, id, due)
     end
 
     -- A task is in one of the sets, mostly that of the calls under way.
@@ -288,7 +293,7 @@ do
     end
 
     local function first_score(key)
-        local first = call('ZRANGE', key, 0, 0, 'WITHSCORES')
+        local first = call('ZRANGE', key, '0', '0', 'WITHSCORES')
         return tonumber(first[2] or '')
     end
 
@@ -307,7 +312,7 @@ do
     -- Whose lease ran out waits again.
     local function end_leases(c, app)
         for _, id in ipairs(call('ZRANGEBYSCORE', app_key(c, app)
-            .. ':running', '-inf', number_text(c.now), 'LIMIT', 0, CHUNK)) do
+            .. ':running', '-inf', number_text(c.now), 'LIMIT', '0', CHUNK)) do
             local kind = call('HGET', c.prefix .. 'task:' .. id, 'kind')
             if kind then
                 delivery.enqueue(c, app, kind, id, c.now)
@@ -320,7 +325,7 @@ do
     local function hand_out(c, app, set, count, reserved, out)
         local key = app_key(c, app) .. set
         for _, id in ipairs(count > 0 and call('ZRANGEBYSCORE', key, '-inf',
-            number_text(c.now), 'LIMIT', 0, count) or {}) do
+            number_text(c.now), 'LIMIT', '0', count) or {}) do
             local kind = call('HGET', c.prefix .. 'task:' .. id, 'kind')
             if kind then
                 call('ZADD', key, number_text(c.now + reserved), id)
@@ -401,7 +406,7 @@ do
         call('ZREM', c.shard .. 'down', c.workspace .. ' ' .. app)
         for _, set in ipairs({ ':first', ':queue' }) do
             for _, id in ipairs(call('ZRANGEBYSCORE', app_key(c, app) .. set,
-                '(' .. number_text(c.now), '+inf', 'LIMIT', 0, CHUNK)) do
+                '(' .. number_text(c.now), '+inf', 'LIMIT', '0', CHUNK)) do
                 call('ZADD', app_key(c, app) .. set, number_text(c.now), id)
             end
         end
@@ -491,7 +496,7 @@ do
             call('HSET', key, 'openUntil', number_text(c.now), 'probes', 0)
             call('HDEL', key, 'probeUntil')
             for _, set in ipairs({ ':first', ':queue' }) do
-                local id = call('ZRANGE', app_key(c, app) .. set, 0, 0)[1]
+                local id = call('ZRANGE', app_key(c, app) .. set, '0', '0')[1]
                 if id then
                     call('ZADD', app_key(c, app) .. set, 'LT',
                         number_text(c.now), id)

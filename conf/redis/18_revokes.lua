@@ -45,11 +45,11 @@ do
         while BOUNDS[bucket] and ms > BOUNDS[bucket] do
             bucket = bucket + 1
         end
-        call('HINCRBY', key, 'b' .. bucket, 1)
-        call('HINCRBY', key, 'count', 1)
+        call('HINCRBY', key, 'b' .. bucket, '1')
+        call('HINCRBY', key, 'count', '1')
         call('HINCRBY', key, 'sum', number_text(ms))
         if ms > target_of(c, app) and not task[2] then
-            call('HINCRBY', key, 'missed', 1)
+            call('HINCRBY', key, 'missed', '1')
         end
         revokes.forget(c, app, id)
     end
@@ -58,7 +58,7 @@ do
     function revokes.push_overdue(c, out)
         local key = c.shard .. 'revoking'
         for _, member in ipairs(call('ZRANGEBYSCORE', key, '-inf',
-            number_text(c.now), 'LIMIT', 0, 64)) do
+            number_text(c.now), 'LIMIT', '0', 64)) do
             local workspace, id = string.match(member, '^(%S+) (%S+)$')
             local prefix = c.shard .. workspace .. ':'
             local app = call('HGET', prefix .. 'task:' .. id, 'app')

@@ -7,7 +7,7 @@ end
 -- Ids of a sorted set behind `after`.
 local function id_page(key, after, limit)
     return call('ZRANGEBYLEX', key, after == '' and '-' or '(' .. after, '+',
-        'LIMIT', 0, limit)
+        'LIMIT', '0', limit)
 end
 
 -- page <collection> <record prefix> <after> <limit> → OK { id record }...
@@ -148,7 +148,7 @@ register('share_put', function(keys, args)
         return { 'NOTFOUND', 'subject' }
     end
     call('HSET', key .. ':shares', args[5], args[6])
-    call('ZADD', c.prefix .. args[5] .. ':apps', 0, args[4])
+    call('ZADD', c.prefix .. args[5] .. ':apps', '0', args[4])
     append_event(c, 'share.put', 'share', args[4], 0, args[7], args[8],
         '{"subject":"' .. args[5] .. '"}')
     audit_operator(c, 'share.put', args[5], args[4], args[9], args[7],
@@ -198,7 +198,7 @@ register('team_put', function(keys, args)
     call('SET', c.prefix .. 'team:' .. args[4], '{"id":"' .. args[4]
         .. '","name":' .. args[5] .. ',"source":"manual","created":'
         .. number_text(c.now) .. '}')
-    call('ZADD', c.prefix .. 'teams', 0, args[4])
+    call('ZADD', c.prefix .. 'teams', '0', args[4])
     audit_operator(c, 'team.created', 'team:' .. args[4], '', args[6],
         args[7], args[8])
     return { 'OK' }
@@ -222,8 +222,8 @@ register('team_member', function(keys, args)
         if not exists(c.prefix .. 'user:' .. user) then
             return { 'NOTFOUND', 'user' }
         end
-        call('ZADD', team .. ':members', 0, user)
-        call('ZADD', c.prefix .. 'user:' .. user .. ':teams', 0, args[4])
+        call('ZADD', team .. ':members', '0', user)
+        call('ZADD', c.prefix .. 'user:' .. user .. ':teams', '0', args[4])
     else
         if call('ZREM', team .. ':members', user) == 0 then
             return { 'NOTFOUND', 'member' }
@@ -380,8 +380,8 @@ register('token_put', function(keys, args)
     call('SET', c.shard .. 'token:' .. args[5], args[6])
     call('SET', c.prefix .. 'token:' .. args[4], string.sub(args[6], 1, -2)
         .. ',"sha256":"' .. args[5] .. '"}')
-    call('ZADD', c.prefix .. 'tokens', 0, args[4])
-    call('ZADD', c.shard .. 'workspaces', 0, c.workspace)
+    call('ZADD', c.prefix .. 'tokens', '0', args[4])
+    call('ZADD', c.shard .. 'workspaces', '0', c.workspace)
     audit_operator(c, 'token.created', 'token:' .. args[4], '', args[8],
         args[9], args[10])
     return { 'OK' }
@@ -454,7 +454,7 @@ end, { 'no-writes' })
 -- Seats of all apps; those without a limit have none that are free.
 local function push_seats(c, out)
     local used, waiting, free = 0, 0, 0
-    for _, app in ipairs(call('ZRANGE', c.prefix .. 'apps', 0, -1)) do
+    for _, app in ipairs(call('ZRANGE', c.prefix .. 'apps', '0', '-1')) do
         local key = c.prefix .. 'app:' .. app
         local seated = call('ZCARD', key .. ':seated')
         local limit = tonumber(call('HGET', key .. ':limits', 'seats') or '')
@@ -472,7 +472,7 @@ end
 local function push_down(c, out)
     local count_at, count = #out + 1, 0
     out[count_at] = 0
-    for _, app in ipairs(call('ZRANGE', c.prefix .. 'apps', 0, -1)) do
+    for _, app in ipairs(call('ZRANGE', c.prefix .. 'apps', '0', '-1')) do
         local down = delivery.show(c, app)
         if down[1] ~= '' then
             count = count + 1
@@ -487,7 +487,7 @@ end
 -- Time-to-revoke over all apps.
 local function push_revokes(c, out)
     local overdue, unconfirmed, failed, count, missed = 0, 0, 0, 0, 0
-    for _, app in ipairs(call('ZRANGE', c.prefix .. 'apps', 0, -1)) do
+    for _, app in ipairs(call('ZRANGE', c.prefix .. 'apps', '0', '-1')) do
         local of = revokes.push(c, app, {})
         overdue, unconfirmed = overdue + of[1], unconfirmed + of[2]
         failed = failed + of[3]

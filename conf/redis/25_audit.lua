@@ -12,7 +12,7 @@ local function wake_webhooks(c, entry)
         return
     end
     c.webhooks_woken = c.workspace
-    for _, id in ipairs(call('ZRANGE', c.prefix .. 'webhooks', 0, -1)) do
+    for _, id in ipairs(call('ZRANGE', c.prefix .. 'webhooks', '0', '-1')) do
         local key = c.prefix .. 'webhook:' .. id .. ':state'
         local state = call('HMGET', key, 'next', 'owner', 'paused', 'off')
         if (state[1] or '') == '' then
@@ -127,8 +127,8 @@ register('audit_trim', function(keys, args)
     end
     local since = number_text(c.now - tonumber(args[5]) * 86400000)
     local gone = 0
-    for _, workspace in ipairs(call('ZRANGE', c.shard .. 'workspaces', 0,
-        -1)) do
+    for _, workspace in ipairs(call('ZRANGE', c.shard .. 'workspaces', '0',
+        '-1')) do
         local key = c.shard .. workspace .. ':audit'
         gone = gone + call('XTRIM', key, 'MAXLEN', '~', args[4], 'LIMIT',
             AUDIT_TRIMMED) + call('XTRIM', key, 'MINID', '~', since, 'LIMIT',

@@ -61,7 +61,7 @@ end
 
 local function drop_team(c, team)
     local key = c.prefix .. 'team:' .. team
-    for _, app in ipairs(call('ZRANGE', key .. ':apps', 0, -1)) do
+    for _, app in ipairs(call('ZRANGE', key .. ':apps', '0', '-1')) do
         call('HDEL', c.prefix .. 'app:' .. app .. ':shares', 'team:' .. team)
     end
     call('DEL', key, key .. ':members', key .. ':apps')
@@ -78,7 +78,7 @@ end
 
 local function suspect(c, team, user)
     for _, app in ipairs(call('ZRANGE', c.prefix .. 'team:' .. team
-        .. ':apps', 0, -1)) do
+        .. ':apps', '0', '-1')) do
         suspect_app(c, app, user)
     end
 end
@@ -90,7 +90,7 @@ local function join_team(c, team, user)
         ensure_team(c, team)
     end
     call('ZADD', c.prefix .. 'team:' .. team .. ':members', 0, user)
-    call('ZADD', user_key(c, user) .. ':teams', 0, team)
+    call('ZADD', user_key(c, user) .. ':teams', '0', team)
 end
 
 local function leave_team(c, team, user)
@@ -112,7 +112,7 @@ end
 local function follow(c, user)
     local key, wanted, changed = user_key(c, user), {}, false
     local record = call('GET', key)
-    local teams = call('ZRANGE', key .. ':teams', 0, -1)
+    local teams = call('ZRANGE', key .. ':teams', '0', '-1')
     local groups = is_active(record) and groups_of(c, 'U' .. user) or {}
     for _, group in ipairs(groups) do
         wanted[group] = 'join'
@@ -122,7 +122,7 @@ local function follow(c, user)
             wanted[team] = 'stay'
         elseif not record or is_scim_team(c, team) then
             if not is_scim_team(c, team) then -- given back, should they return
-                call('ZADD', key .. ':former', 0, team)
+                call('ZADD', key .. ':former', '0', team)
             end
             leave_team(c, team, user)
             changed = true
@@ -210,7 +210,7 @@ register('people_sync', function(keys, args)
     end
     local leased = lease_until(c, args[4], args[5])
     local page = call('ZRANGEBYLEX', c.prefix .. args[6] .. ':' .. args[7]
-        .. ':members', '(' .. args[8], '+', 'LIMIT', 0, PEOPLE_MAX)
+        .. ':members', '(' .. args[8], '+', 'LIMIT', '0', PEOPLE_MAX)
     local out, users = { 'OK', number_text(leased), '', 0 }, {}
     for _, member in ipairs(page) do
         if args[6] == 'team' then
@@ -237,7 +237,7 @@ register('dirty_release', function(keys, args)
         return failed
     end
     local key = c.shard .. 'dirty'
-    local found = call('ZRANGEBYSCORE', key, args[4], args[4], 'LIMIT', 0,
+    local found = call('ZRANGEBYSCORE', key, args[4], args[4], 'LIMIT', '0',
         args[5])
     for _, member in ipairs(found) do
         call('ZADD', key, number_text(c.now), member)
@@ -299,7 +299,7 @@ register('mark', function(keys, args)
     if c.cause and args[4] == 'hold' then
         c.cause.app = call('HGET', c.prefix .. 'hold:' .. args[5], 'app')
     end
-    local page = call('ZRANGEBYLEX', key, '(' .. args[6], '+', 'LIMIT', 0,
+    local page = call('ZRANGEBYLEX', key, '(' .. args[6], '+', 'LIMIT', '0',
         math.min(tonumber(args[7]), CHUNK))
     if args[8] ~= '' then
         for _, user in ipairs(page) do
@@ -332,7 +332,7 @@ register('dirty_claim', function(keys, args)
     local lease = number_text(c.now + tonumber(args[4]))
     local out, leased = { 'OK', lease, '' }, {}
     for _, member in ipairs(call('ZRANGEBYSCORE', key, '-inf',
-        number_text(c.now), 'LIMIT', 0, tonumber(args[5]))) do
+        number_text(c.now), 'LIMIT', '0', tonumber(args[5]))) do
         leased[#leased + 1] = lease
         leased[#leased + 1] = member
         local workspace, user = string.match(member, '^(%S+) (%S+)$')
@@ -340,7 +340,7 @@ register('dirty_claim', function(keys, args)
         out[#out + 1] = user
     end
     call_in_chunks('ZADD', key, leased)
-    local first = call('ZRANGE', key, 0, 0, 'WITHSCORES')
+    local first = call('ZRANGE', key, '0', '0', 'WITHSCORES')
     out[3] = first[2] and number_text(tonumber(first[2]) - c.now) or ''
     return out
 end, { 'allow-oom' })

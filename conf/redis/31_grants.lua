@@ -45,7 +45,7 @@ local MEMBER = { invited = true, accepted = true, connected = true,
 local function place_owner(c, app, user, state, had_role, role)
     local key = app_key(c, app) .. ':owners'
     if role == 'owner' and MEMBER[state] then
-        call('ZADD', key, 0, user)
+        call('ZADD', key, '0', user)
     elseif role == 'owner' or had_role == 'owner' then
         call('ZREM', key, user)
     end
@@ -56,11 +56,11 @@ local function place_person(c, app, user, from, state)
     local key = app_key(c, app)
     if state == 'removed' then
         call('ZREM', key .. ':grants', user)
-        call('ZADD', key .. ':removed', 0, user)
+        call('ZADD', key .. ':removed', '0', user)
         call('ZREM', user_key(c, user) .. ':grants', app)
     elseif from == '' or from == 'removed' then
-        call('ZADD', key .. ':grants', 0, user)
-        call('ZADD', user_key(c, user) .. ':grants', 0, app)
+        call('ZADD', key .. ':grants', '0', user)
+        call('ZADD', user_key(c, user) .. ':grants', '0', app)
         if from == 'removed' then
             call('ZREM', key .. ':removed', user)
         end
@@ -75,7 +75,7 @@ local function place_grant(c, app, user, from, state)
     place_person(c, app, user, from, state)
     if state == 'waitlisted' then
         call('ZADD', key .. ':waiting', 'NX',
-            call('HINCRBY', key .. ':limits', 'arrivals', 1), user)
+            call('HINCRBY', key .. ':limits', 'arrivals', '1'), user)
     elseif from == 'waitlisted' then
         freed = call('ZREM', key .. ':waiting', user)
     end
@@ -206,19 +206,20 @@ local function close_task(c, app, user)
 end
 
 local function new_task(c, change, user, txn)
+    local manual = change.action == 'manual'
+    local state = manual and 'manual' or 'queued'
     call('HSET', task_key(c, change.task), 'id', change.task, 'app',
-        change.app, 'user', user, 'kind', change.kind, 'attempts', 0,
+        change.app, 'user', user, 'kind', change.kind, 'attempts', '0',
         'nextAt', number_text(c.now), 'unknown',
-        change.unknown == '1' and 1 or 0, 'created', number_text(c.now),
+        change.unknown == '1' and '1' or '0', 'created', number_text(c.now),
         'txn', c.cause and c.cause.txn or txn, 'cause',
-        c.cause and cause_text(c.cause) or '')
-    if change.action == 'manual' then
-        move_task(c, change.task, nil, 'manual')
+        c.cause and cause_text(c.cause) or '', 'state', state)
+    call('ZADD', c.prefix .. 'tasks:' .. state, '0', change.task)
+    if manual then
         notice(c, 'task.manual', change.task, change.app, user, 'kind',
-            change.kind, 'attempts', 0)
+            change.kind, 'attempts', '0')
     else
-        move_task(c, change.task, nil, 'queued')
-        delivery.enqueue(c, change.app, change.kind, change.task,
+        delivery.add(c, change.app, change.kind, change.task,
             c.now + RESERVED)
     end
     call('HSET', grant_key(c, change.app, user), 'task', change.task)

@@ -25,14 +25,14 @@ local function push_sources(c, user, out, apps)
             apps[app] = true
         end
     end
-    for _, team in ipairs(call('ZRANGE', user_key(c, user) .. ':teams', 0,
-        -1)) do
+    for _, team in ipairs(call('ZRANGE', user_key(c, user) .. ':teams', '0',
+        '-1')) do
         for _, app in ipairs(call('ZRANGE', c.prefix .. 'team:' .. team
-            .. ':apps', 0, -1)) do
+            .. ':apps', '0', '-1')) do
             push(app, 'team:' .. team)
         end
     end
-    for _, app in ipairs(call('ZRANGE', user_key(c, user) .. ':apps', 0, -1))
+    for _, app in ipairs(call('ZRANGE', user_key(c, user) .. ':apps', '0', '-1'))
     do
         if not is_gone_for_good(c, app, user) then
             push(app, 'user:' .. user)
@@ -74,7 +74,7 @@ local function gather(c, user)
     local out, apps, owned = {}, {}, {}
     out[1] = call('GET', user_key(c, user)) or ''
     push_sources(c, user, out, apps)
-    local granted = call('ZRANGE', user_key(c, user) .. ':grants', 0, -1)
+    local granted = call('ZRANGE', user_key(c, user) .. ':grants', '0', '-1')
     out[#out + 1] = #granted
     for _, app in ipairs(granted) do
         apps[app] = true

@@ -53,7 +53,7 @@ local function is_shared(c, app, user)
     if call('HEXISTS', shares, 'user:' .. user) == 1 then
         return true
     end
-    for _, team in ipairs(call('ZRANGE', key .. ':teams', 0, -1)) do
+    for _, team in ipairs(call('ZRANGE', key .. ':teams', '0', '-1')) do
         if call('HEXISTS', shares, 'team:' .. team) == 1 then
             return true
         end
@@ -84,7 +84,7 @@ local function open_hold(c, change, limits, why)
     call('HSET', c.prefix .. 'hold:' .. id, 'id', id, 'app', app, 'state',
         'open', 'created', number_text(c.now))
     call('ZADD', c.prefix .. 'holds', 0, id)
-    call('ZADD', c.prefix .. 'holds:open', 0, id)
+    call('ZADD', c.prefix .. 'holds:open', '0', id)
     call('SET', app_key(c, app) .. ':hold', id)
     audit(c, 'sidecar', app, '', '', 'open', 'hold ' .. id .. ': ' .. why,
         'hold.open', id)
@@ -96,13 +96,13 @@ local function hold_grant(c, hold, app, user, before, leaver, why)
     close_task(c, app, user)
     call('HSET', grant_key(c, app, user), 'hold', hold, 'heldAs',
         leaver and 'leaver' or '', 'before', before, 'replan', '')
-    call('ZADD', c.prefix .. 'hold:' .. hold .. ':users', 0, user)
+    call('ZADD', c.prefix .. 'hold:' .. hold .. ':users', '0', user)
     set_state(c, app, user, 'held', 'sidecar', why)
 end
 
 -- Removals that are queued and were not sent are held, too.
 local function hold_queued(c, hold, app, set, leavers, why)
-    for _, user in ipairs(call('ZRANGE', set, 0, -1)) do
+    for _, user in ipairs(call('ZRANGE', set, '0', '-1')) do
         local grant = call('HMGET', grant_key(c, app, user), 'state', 'task',
             'before', 'guard')
         if grant[1] == 'removing' and ((grant[4] == 'loss')
@@ -115,7 +115,7 @@ local function hold_queued(c, hold, app, set, leavers, why)
                     'cause'))
                 hold_grant(c, hold, app, user, grant[3],
                     grant[4] == 'leaver', why)
-                call('HINCRBY', grant_key(c, app, user), 'v', 1)
+                call('HINCRBY', grant_key(c, app, user), 'v', '1')
                 c.cause = cause
             end
         end

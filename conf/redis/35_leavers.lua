@@ -16,7 +16,7 @@ end
 local function window_of_team(c, team)
     local longest
     for _, app in ipairs(call('ZRANGE', c.prefix .. 'team:' .. team
-        .. ':apps', 0, -1)) do
+        .. ':apps', '0', '-1')) do
         longest = math.max(longest or 0, window_of(c, app))
     end
     return longest or RESTORE
@@ -29,12 +29,12 @@ end
 -- Manual teams, and for somebody who was deleted those of before.
 local function teams_of(c, user)
     local key, found = user_key(c, user), {}
-    for _, team in ipairs(call('ZRANGE', key .. ':teams', 0, -1)) do
+    for _, team in ipairs(call('ZRANGE', key .. ':teams', '0', '-1')) do
         if not following.is_scim_team(c, team) then
             found[#found + 1] = team
         end
     end
-    for _, team in ipairs(call('ZRANGE', key .. ':former', 0, -1)) do
+    for _, team in ipairs(call('ZRANGE', key .. ':former', '0', '-1')) do
         found[#found + 1] = team
     end
     return found
@@ -82,7 +82,7 @@ local function drop_expired(c, user, left)
         end
         return due <= c.now
     end
-    for _, app in ipairs(call('ZRANGE', user_key(c, user) .. ':apps', 0, -1))
+    for _, app in ipairs(call('ZRANGE', user_key(c, user) .. ':apps', '0', '-1'))
     do
         local window = window_of(c, app)
         if is_due(window) then
@@ -132,7 +132,7 @@ local function welcome_back(c, user, left)
     local cause = c.cause
     drop_expired(c, user, left)
     c.cause = cause
-    for _, app in ipairs(call('ZRANGE', user_key(c, user) .. ':apps', 0, -1))
+    for _, app in ipairs(call('ZRANGE', user_key(c, user) .. ':apps', '0', '-1'))
     do
         audit_return(c, app, user, 'the individual share counts again')
     end
@@ -145,7 +145,7 @@ local function take_over(c, user, former)
     drop_expired(c, former, left_at(c, former) or leave_time(c))
     c.cause = cause
     local old, key = user_key(c, former), user_key(c, user)
-    for _, app in ipairs(call('ZRANGE', old .. ':apps', 0, -1)) do
+    for _, app in ipairs(call('ZRANGE', old .. ':apps', '0', '-1')) do
         local shares = app_key(c, app) .. ':shares'
         local share = call('HGET', shares, 'user:' .. former)
         if share then
@@ -157,8 +157,8 @@ local function take_over(c, user, former)
     end
     for _, team in ipairs(teams_of(c, former)) do
         if call('EXISTS', c.prefix .. 'team:' .. team) == 1 then
-            call('ZADD', c.prefix .. 'team:' .. team .. ':members', 0, user)
-            call('ZADD', key .. ':teams', 0, team)
+            call('ZADD', c.prefix .. 'team:' .. team .. ':members', '0', user)
+            call('ZADD', key .. ':teams', '0', team)
         end
     end
     call('DEL', old .. ':apps')
@@ -202,7 +202,7 @@ register('leavers_due', function(keys, args)
     end
     local key = c.shard .. 'left'
     for _, member in ipairs(call('ZRANGEBYSCORE', key, '-inf',
-        number_text(c.now), 'LIMIT', 0, tonumber(args[4]))) do
+        number_text(c.now), 'LIMIT', '0', tonumber(args[4]))) do
         local workspace, user = string.match(member, '^(%S+) (%S+)$')
         c.workspace, c.prefix = workspace, c.shard .. workspace .. ':'
         local left, next_due = left_at(c, user), nil

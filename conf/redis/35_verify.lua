@@ -16,7 +16,7 @@ end
 
 -- The list still shows the person; answers whether that is to be raised.
 local function note_look(c, app, id)
-    local looks = call('HINCRBY', task_key(c, id), 'looks', 1)
+    local looks = call('HINCRBY', task_key(c, id), 'looks', '1')
     if looks >= LOOKS_RAISED then
         call('ZADD', app_key(c, app) .. ':unconfirmed', number_text(c.now),
             id)
@@ -51,7 +51,7 @@ end
 local function push_verify(c, out)
     local key = c.shard .. 'verify'
     for _, member in ipairs(call('ZRANGEBYSCORE', key, '-inf',
-        number_text(c.now), 'LIMIT', 0, 16)) do
+        number_text(c.now), 'LIMIT', '0', 16)) do
         local workspace, app = string.match(member, '^(%S+) (%S+)$')
         local w = within(c, workspace)
         local down = delivery.down_until(w, app)
@@ -64,5 +64,5 @@ local function push_verify(c, out)
             end
         end
     end
-    return tonumber(call('ZRANGE', key, 0, 0, 'WITHSCORES')[2] or '')
+    return tonumber(call('ZRANGE', key, '0', '0', 'WITHSCORES')[2] or '')
 end

@@ -28,13 +28,13 @@ register('task_due', function(keys, args)
     local key = c.shard .. 'due'
     local out = { 'OK', '' }
     for _, member in ipairs(call('ZRANGEBYSCORE', key, '-inf',
-        number_text(c.now), 'LIMIT', 0, tonumber(args[4]))) do
+        number_text(c.now), 'LIMIT', '0', tonumber(args[4]))) do
         local workspace, app = string.match(member, '^(%S+) (%S+)$')
         delivery.visit(within(c, workspace), app, RESERVED, out)
     end
     local verify = push_verify(c, out)
     tell_overdue(c, out)
-    local first = tonumber(call('ZRANGE', key, 0, 0, 'WITHSCORES')[2] or '')
+    local first = tonumber(call('ZRANGE', key, '0', '0', 'WITHSCORES')[2] or '')
     if first or verify then
         out[2] = number_text(math.min(first or verify, verify or first)
             - c.now)
@@ -80,9 +80,9 @@ local function claim(c, id, owner, lease_ms)
     local grant = grant_key(c, task[6], task[7])
     move_task(c, id, task[1], 'running')
     call('HSET', key, 'owner', owner, 'leaseUntil', number_text(lease),
-        'unknown', 1)
-    local attempt = call('HINCRBY', key, 'attempts', 1)
-    call('HINCRBY', grant, 'v', 1)
+        'unknown', '1')
+    local attempt = call('HINCRBY', key, 'attempts', '1')
+    call('HINCRBY', grant, 'v', '1')
     delivery.run(c, task[6], task[5], id, lease)
     local out = { 'OK', task[3] or '0', attempt, task[5], task[6], task[7],
         call('GET', c.prefix .. 'app:' .. task[6]) or '',
@@ -126,11 +126,11 @@ register('task_recover', function(keys, args)
         return failed
     end
     local found = 0
-    for _, member in ipairs(call('ZRANGE', c.shard .. 'due', 0, -1)) do
+    for _, member in ipairs(call('ZRANGE', c.shard .. 'due', '0', '-1')) do
         local workspace, app = string.match(member, '^(%S+) (%S+)$')
         local w = within(c, workspace)
-        for _, id in ipairs(call('ZRANGE', app_key(w, app) .. ':running', 0,
-            -1)) do
+        for _, id in ipairs(call('ZRANGE', app_key(w, app) .. ':running', '0',
+            '-1')) do
             local held = call('HMGET', task_key(w, id), 'owner', 'kind')
             if held[1] == args[4] then
                 call('HSET', task_key(w, id), 'leaseUntil', 0)
@@ -222,7 +222,7 @@ function settle_task(c, id, task, state, args)
         notice(c, 'task.' .. state, id, task[5], task[6], 'kind', task[4],
             'attempts', task[3], 'status', args[14] or '')
     end
-    call('HINCRBY', grant, 'v', 1)
+    call('HINCRBY', grant, 'v', '1')
     if call('HGET', grant, 'replan') == '1' then
         -- a removal that is not over still means to be followed
         if task[4] ~= 'remove' or state == 'done' then
@@ -311,7 +311,7 @@ local function heed_app(c, key, task, outcome)
     end
     if down or outcome.health == 'limited' or (last and outcome.health
         == 'failed' and not outcome.alone) then
-        call('HINCRBY', key, 'excused', 1)
+        call('HINCRBY', key, 'excused', '1')
     elseif last then
         outcome.state = 'failed'
     end
@@ -416,10 +416,10 @@ register('task_retry', function(keys, args)
         return { 'STATE' }
     end
     move_task(c, args[4], task[1], 'queued')
-    call('HSET', key, 'attempts', 0, 'nextAt', number_text(c.now))
+    call('HSET', key, 'attempts', '0', 'nextAt', number_text(c.now))
     call('HDEL', key, 'excused', 'failedAt', 'looks')
     schedule(c, args[4], c.now)
-    call('HINCRBY', grant_key(c, task[2], task[3]), 'v', 1)
+    call('HINCRBY', grant_key(c, task[2], task[3]), 'v', '1')
     because(c, 'task.retry', 'task:' .. args[4], args[5], args[6], task[2])
     if task[4] == 'invite' or task[4] == 'remove' then
         set_state(c, task[2], task[3],

@@ -12,7 +12,7 @@ register('verify_begin', function(keys, args)
     local key = app_key(c, app)
     local out = { 'OK', call('GET', key) or '' }
     for _, id in ipairs(call('ZRANGEBYSCORE', key .. ':unverified', '-inf',
-        number_text(c.now), 'LIMIT', 0, VERIFY_MAX)) do
+        number_text(c.now), 'LIMIT', '0', VERIFY_MAX)) do
         local user = call('HGET', task_key(c, id), 'user')
         if user then
             local grant = call('HMGET', grant_key(c, app, user), 'memberId',
@@ -57,7 +57,7 @@ local function verify_present(c, app, id, task, accepted, member, out)
     if accepted and before == 'expired' and was[2] ~= '[]' then
         close_task(c, app, task[6])
         keep_accepted(c, app, task[6], member)
-        call('HINCRBY', grant, 'v', 1)
+        call('HINCRBY', grant, 'v', '1')
         return
     end
     local joined = accepted and before ~= 'accepted' and before ~= 'connected'
@@ -70,7 +70,7 @@ local function verify_present(c, app, id, task, accepted, member, out)
         end
         schedule(c, id, c.now)
     end
-    call('HINCRBY', grant, 'v', 1)
+    call('HINCRBY', grant, 'v', '1')
     if raised then
         out[#out + 1] = id
     end

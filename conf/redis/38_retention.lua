@@ -30,7 +30,7 @@ local function trim_age(c, days)
         .. string.sub(made, 9)
     local gone = 0
     for _, id in ipairs(call('ZRANGEBYLEX', c.prefix .. 'tasks:done', '-',
-        before, 'LIMIT', 0, DONE_TRIMMED)) do
+        before, 'LIMIT', '0', DONE_TRIMMED)) do
         local left = call('TTL', task_key(c, id))
         if left == -2 or (left >= 0 and left <= TASK_KEPT - days * DAY) then
             gone = gone + forget_done(c, id)
@@ -47,8 +47,8 @@ register('tasks_trim', function(keys, args)
         return failed
     end
     local gone = 0
-    for _, workspace in ipairs(call('ZRANGE', c.shard .. 'workspaces', 0,
-        -1)) do
+    for _, workspace in ipairs(call('ZRANGE', c.shard .. 'workspaces', '0',
+        '-1')) do
         local w = within(c, workspace)
         gone = gone + trim_count(w, tonumber(args[4]))
             + trim_age(w, tonumber(args[5]))

@@ -102,7 +102,7 @@ register('join_step', function(keys, args)
     end
     if is_next(args[5], has) then
         STEPS[args[5]](c, key, has)
-        call('HINCRBY', key, 'v', 1)
+        call('HINCRBY', key, 'v', '1')
         if args[5] == 'account' then
             audit_grant(c, codes.actor(at.user), at.app, at.user,
                 has.state, has.state, 'says that the account exists')
@@ -159,7 +159,7 @@ register('invite_resend', function(keys, args)
     because(c, 'invite.resend', user, args[8], args[9], app)
     codes.give(c, app, user, args[6], args[7])
     call('HSET', key, 'resend', '1')
-    call('HINCRBY', key, 'v', 1)
+    call('HINCRBY', key, 'v', '1')
     audit_grant(c, args[8], app, user, grant.state, grant.state,
         'the invite is sent again, with a new link')
     mark_dirty(c, user, c.now)
@@ -184,7 +184,7 @@ register('invite_revoke', function(keys, args)
     end
     because(c, 'invite.revoke', user, args[6], args[7], app)
     codes.take(c, app, user)
-    call('HINCRBY', grant_key(c, app, user), 'v', 1)
+    call('HINCRBY', grant_key(c, app, user), 'v', '1')
     audit_grant(c, args[6], app, user, grant.state, grant.state,
         'the link of the invite is revoked')
     return { 'OK' }

@@ -59,8 +59,8 @@ local function push_shares(c, app, user, out)
             end
         end
     end
-    for _, team in ipairs(call('ZRANGE', user_key(c, user) .. ':teams', 0,
-        -1)) do
+    for _, team in ipairs(call('ZRANGE', user_key(c, user) .. ':teams', '0',
+        '-1')) do
         if call('HEXISTS', shares, 'team:' .. team) == 1 then
             push('team:' .. team, call('GET', c.prefix .. 'team:' .. team)
                 or '', names_of(c, path_to(c, user, team)))

@@ -60,7 +60,7 @@ local function list_check(c, app, id)
             call('ZREM', key, old)
         end
     end
-    call('ZADD', key, 0, id)
+    call('ZADD', key, '0', id)
 end
 
 local function new_check(c, app, id, actor)
@@ -97,7 +97,7 @@ local function claim_check(c, id, owner, lease)
         end_check(c, id, 'failed', 'given up after several attempts')
         return false
     end
-    call('HINCRBY', key, 'attempts', 1)
+    call('HINCRBY', key, 'attempts', '1')
     call('HSET', key, 'owner', owner)
     queue_check(c, id, c.now + lease)
     return true
@@ -129,7 +129,7 @@ register('check_due', function(keys, args)
     end
     local out = { 'OK' }
     for _, member in ipairs(call('ZRANGEBYSCORE', c.shard .. 'checks', '-inf',
-        number_text(c.now), 'LIMIT', 0, tonumber(args[6]))) do
+        number_text(c.now), 'LIMIT', '0', tonumber(args[6]))) do
         local workspace, id = string.match(member, '^(%S+) (%S+)$')
         c.workspace, c.prefix = workspace, c.shard .. workspace .. ':'
         local app = string.match(id, '^app:(.*)$')
@@ -219,7 +219,7 @@ local function user_of_address(c, key)
     for _, attribute in ipairs({ 'emails.value', 'userName' }) do
         local found = key ~= '' and call('ZRANGEBYLEX', c.prefix
             .. 'index:user:' .. attribute, '[' .. key .. '\0', '[' .. key
-            .. '\0\255', 'LIMIT', 0, 2) or {}
+            .. '\0\255', 'LIMIT', '0', 2) or {}
         if #found == 1 then
             return string.sub(found[1], #key + 2)
         end
@@ -256,7 +256,7 @@ register('check_rows', function(keys, args)
         end
         call('HSET', key .. ':findings', number_text(id),
             cmsgpack.pack(finding))
-        call('HINCRBY', key, finding[KIND], 1)
+        call('HINCRBY', key, finding[KIND], '1')
         id = id + 1
     end
     return { 'OK' }
@@ -394,7 +394,7 @@ local function apply_missing(c, app, finding, actor)
         return false
     end
     call('HSET', key, 'appliedRole', '', 'memberId', '')
-    call('HINCRBY', key, 'v', 1)
+    call('HINCRBY', key, 'v', '1')
     mark_dirty(c, finding[USER], c.now)
     if ran_out then -- the policy says what follows
         call('HSET', key, 'invitedAt', 1)
@@ -421,7 +421,7 @@ local function apply_role(c, app, finding, actor)
     end
     call('HSET', key, 'appliedRole', finding[ACTUAL], 'memberId',
         finding[MEMBER_ID])
-    call('HINCRBY', key, 'v', 1)
+    call('HINCRBY', key, 'v', '1')
     audit_grant(c, actor, app, finding[USER], grant[3], grant[3],
         'a check found another role in the app')
     mark_dirty(c, finding[USER], c.now)
@@ -446,7 +446,7 @@ local function apply_unknown(c, app, finding, actor, txn, seed)
         finding[MEMBER_ID], 'email', finding[EMAIL], 'userName', '', 'before',
         'connected', 'lostAt', '', 'replan', '', 'kept', '', 'guard', '')
     call('HSETNX', key, 'created', number_text(c.now))
-    call('HINCRBY', key, 'v', 1)
+    call('HINCRBY', key, 'v', '1')
     set_state(c, app, user, 'removing', actor,
         'a check found somebody whom no share explains')
     local id = derived_id(c, seed .. 'task')

@@ -66,7 +66,7 @@ local function claim(c, id, owner, lease)
         end_dry_run(c, id, 'failed', 'given up after several attempts')
         return false
     end
-    call('HINCRBY', key, 'attempts', 1)
+    call('HINCRBY', key, 'attempts', '1')
     call('HSET', key, 'owner', owner)
     queue(c, id, c.now + lease)
     return true
@@ -81,7 +81,7 @@ register('dry_run_due', function(keys, args)
     end
     local out = { 'OK' }
     for _, member in ipairs(call('ZRANGEBYSCORE', c.shard .. 'dryruns',
-        '-inf', number_text(c.now), 'LIMIT', 0, tonumber(args[6]))) do
+        '-inf', number_text(c.now), 'LIMIT', '0', tonumber(args[6]))) do
         local workspace, id = string.match(member, '^(%S+) (%S+)$')
         local w = within(c, workspace)
         if claim(w, id, args[4], tonumber(args[5])) then

@@ -35,7 +35,7 @@ local function resync_groups(c, position)
         return c.prefix .. 'group:' .. group .. ':members'
     end, position, function(group, members, whole)
         for _, member in ipairs(members) do
-            call('ZADD', hint_key(c, member), 0, group)
+            call('ZADD', hint_key(c, member), '0', group)
         end
         if whole then
             following.ensure_team(c, group)
@@ -48,7 +48,7 @@ local function resync_teams(c, position)
         return c.prefix .. 'team:' .. team .. ':members'
     end, position, function(team, users, whole)
         for _, user in ipairs(users) do
-            call('ZADD', user_key(c, user) .. ':teams', 0, team)
+            call('ZADD', user_key(c, user) .. ':teams', '0', team)
             if not call('ZSCORE', c.prefix .. 'users', user) then
                 following.follow(c, user)
                 mark_dirty(c, user, c.now)
@@ -66,9 +66,9 @@ local function resync_users(c, position)
     local page = id_page(c.prefix .. 'users', position, RESYNC_PAGE)
     for _, user in ipairs(page) do
         following.follow(c, user)
-        for _, team in ipairs(call('ZRANGE', user_key(c, user) .. ':teams', 0,
-            -1)) do
-            call('ZADD', c.prefix .. 'team:' .. team .. ':members', 0, user)
+        for _, team in ipairs(call('ZRANGE', user_key(c, user) .. ':teams', '0',
+            '-1')) do
+            call('ZADD', c.prefix .. 'team:' .. team .. ':members', '0', user)
         end
         look_at_leaver(c, user, is_active(call('GET', user_key(c, user))))
         if following.concerns_access(c, user) then
@@ -82,7 +82,7 @@ end
 local function place(key, member, wanted)
     local is = call('ZSCORE', key, member) and true or false
     if wanted and not is then
-        call('ZADD', key, 0, member)
+        call('ZADD', key, '0', member)
     elseif is and not wanted then
         call('ZREM', key, member)
     end

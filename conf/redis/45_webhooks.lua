@@ -39,7 +39,7 @@ end
 -- Whoever delivers now does so no more: its commits are refused.
 local function free_webhook(c, id)
     local key = webhook_key(c, id) .. ':state'
-    call('HINCRBY', key, 'epoch', 1)
+    call('HINCRBY', key, 'epoch', '1')
     call('HSET', key, 'owner', '', 'paused', '')
     queue_webhook(c, id, (call('HGET', key, 'off') or '') == '' and c.now
         or nil)
@@ -56,7 +56,7 @@ end
 
 -- The days that a delivery is tried for begin now.
 local function begin_anew(c, key)
-    for _, entry in ipairs(call('ZRANGE', key .. ':retries', 0, -1)) do
+    for _, entry in ipairs(call('ZRANGE', key .. ':retries', '0', '-1')) do
         call('ZADD', key .. ':retries', number_text(c.now), entry)
         call('HSET', key .. ':attempts', entry, '0 ' .. number_text(c.now))
     end
@@ -94,7 +94,7 @@ register('webhook_put', function(keys, args)
     audit_operator(c, old and 'webhook.updated' or 'webhook.created',
         'webhook:' .. id, '', args[10], args[8], args[9])
     call('SET', key, string.format('%010.0f', version + 1) .. args[6])
-    call('ZADD', c.prefix .. 'webhooks', 0, id)
+    call('ZADD', c.prefix .. 'webhooks', '0', id)
     if not old then
         call('HSET', key .. ':state', 'cursor', last_entry(c), 'created',
             number_text(c.now))
@@ -211,7 +211,7 @@ register('webhook_replay', function(keys, args)
             whole = 0
         end
     end
-    for _, entry in ipairs(call('ZRANGE', key .. ':retries', 0, -1)) do
+    for _, entry in ipairs(call('ZRANGE', key .. ':retries', '0', '-1')) do
         if id_before(args[5], entry) then -- is read again anyway
             call('ZREM', key .. ':retries', entry)
             call('HDEL', key .. ':attempts', entry)
@@ -269,7 +269,7 @@ register('webhook_due', function(keys, args)
     local out = { 'OK', call('ZCARD', c.shard .. 'webhooks') }
     local room, failing_room = tonumber(args[6]), tonumber(args[7])
     for _, member in ipairs(call('ZRANGEBYSCORE', c.shard .. 'webhooks',
-        '-inf', number_text(c.now), 'LIMIT', 0, SCANNED)) do
+        '-inf', number_text(c.now), 'LIMIT', '0', SCANNED)) do
         local workspace, id = string.match(member, '^(%S+) (%S+)$')
         c.workspace, c.prefix = workspace, c.shard .. workspace .. ':'
         local key = webhook_key(c, id) .. ':state'
@@ -363,7 +363,7 @@ register('webhook_read', function(keys, args)
     end
     local out = { 'OK', call('GET', key), 0, 0 }
     for _, id in ipairs(call('ZRANGEBYSCORE', key .. ':retries', '-inf',
-        number_text(c.now), 'LIMIT', 0, args[7])) do
+        number_text(c.now), 'LIMIT', '0', args[7])) do
         local entry = call('XRANGE', audit_key, id, id)[1]
         if entry then
             again = again + 1
@@ -428,11 +428,11 @@ local function settle_delivery(c, key, args, i)
     if result == 'done' then
         forget_retry(key, entry)
         call('HSET', key .. ':state', 'failing', '')
-        call('HINCRBY', key .. ':state', 'delivered', 1)
+        call('HINCRBY', key .. ':state', 'delivered', '1')
     elseif not put_off(c, key, entry, args[i + 2], tonumber(args[i + 5])) then
         result = 'failed'
         forget_retry(key, entry)
-        call('HINCRBY', key .. ':state', 'givenUp', 1)
+        call('HINCRBY', key .. ':state', 'givenUp', '1')
     end
     note_delivery(c, key, entry, args[i + 1], args[i + 2], args[i + 3],
         result, args[i + 6])
