@@ -14,6 +14,7 @@
 #define CLAIM_MAX    256
 #define STOP_TIMEOUT 20000 /* ms for calls in flight */
 #define PATH_LEN_MAX 512
+#define DRY_RUN_TURNS 8 /* periods until each shard was looked at */
 
 static void claim_dirty(loop_t *loop, void *data);
 static void claim_due(loop_t *loop, void *data);
@@ -447,7 +448,9 @@ on_period(loop_t *loop, void *data)
         engine_wake_dirty(engine, i, 0);
         engine_wake_due(engine, i, 0);
         checks_look(engine, i);
-        dry_runs_look(engine, i);
+        if (i % DRY_RUN_TURNS == engine->audit_next % DRY_RUN_TURNS) {
+            dry_runs_look(engine, i); /* those that somebody died over */
+        }
         webhooks_look(engine, i);
         if (engine->shards[i].touched) {
             trim(&engine->shards[i]);
