@@ -205,7 +205,7 @@ ngx_http_scim_reply_error(ngx_http_scim_ctx_t *ctx, ngx_uint_t status,
 
     if (ctx->conf->kind == NGX_HTTP_SCIM_RESOURCES) {
         scim_error_render(&error, &response->body);
-        response->content_type = "application/scim+json";
+        response->content_type = scim_media_type(ctx->scim.accept);
 
     } else if (ctx->conf->kind == NGX_HTTP_SCIM_JOIN) {
         scim_join_page_error(status, &response->body);

@@ -16,6 +16,35 @@ static ngx_int_t ngx_http_scim_page(ngx_http_scim_ctx_t *ctx);
 static void ngx_http_scim_body_handler(ngx_http_request_t *r);
 
 
+static scim_text_t
+ngx_http_scim_text(ngx_str_t *s)
+{
+    scim_text_t  text;
+
+    text.text = s->len ? (const char *) s->data : "";
+    text.len = s->len;
+
+    return text;
+}
+
+
+static scim_text_t
+ngx_http_scim_header(ngx_table_elt_t *h)
+{
+    static ngx_str_t  none = ngx_null_string;
+
+    return ngx_http_scim_text(h ? &h->value : &none);
+}
+
+
+#if (NGX_HTTP_HEADERS)
+#define ngx_http_scim_accept(r)  (r)->headers_in.accept
+#else
+/* without its modules that want it nginx keeps no pointer to Accept */
+#define ngx_http_scim_accept(r)  NULL
+#endif
+
+
 /* A form is small; whoever may not be known sends no more. */
 static size_t
 ngx_http_scim_body_max(ngx_http_scim_ctx_t *ctx)
@@ -44,6 +73,7 @@ ngx_http_scim_handler(ngx_http_request_t *r)
     }
 
     status = 0;
+    ctx->scim.accept = ngx_http_scim_header(ngx_http_scim_accept(r));
 
     if (ctx->conf->kind != NGX_HTTP_SCIM_JOIN
         && ngx_http_scim_auth_precheck(ctx) != NGX_OK)
@@ -109,35 +139,6 @@ ngx_http_scim_method(ngx_http_request_t *r)
         return SCIM_METHOD_OTHER;
     }
 }
-
-
-static scim_text_t
-ngx_http_scim_text(ngx_str_t *s)
-{
-    scim_text_t  text;
-
-    text.text = s->len ? (const char *) s->data : "";
-    text.len = s->len;
-
-    return text;
-}
-
-
-static scim_text_t
-ngx_http_scim_header(ngx_table_elt_t *h)
-{
-    static ngx_str_t  none = ngx_null_string;
-
-    return ngx_http_scim_text(h ? &h->value : &none);
-}
-
-
-#if (NGX_HTTP_HEADERS)
-#define ngx_http_scim_accept(r)  (r)->headers_in.accept
-#else
-/* without its modules that want it nginx keeps no pointer to Accept */
-#define ngx_http_scim_accept(r)  NULL
-#endif
 
 
 /*
@@ -237,7 +238,6 @@ ngx_http_scim_route(ngx_http_scim_ctx_t *ctx)
     scim->query = ngx_http_scim_text(&r->args);
     scim_request_take_flag(scim);
     scim->content_type = ngx_http_scim_header(r->headers_in.content_type);
-    scim->accept = ngx_http_scim_header(ngx_http_scim_accept(r));
     scim->if_match = ngx_http_scim_header(r->headers_in.if_match);
     scim->if_none_match = ngx_http_scim_header(r->headers_in.if_none_match);
     scim->prefer = ngx_http_scim_other_header(r, &prefer);

@@ -121,6 +121,14 @@ my $plain = $stack->scim('GET', '/Users', undef, headers =>
     { Accept => 'application/json' });
 like($plain->{headers}{'content-type'}, qr{^application/(?:scim\+)?json},
     'Accept: application/json');
+for my $case ([ 401, token => 'wrong' ], [ 404 ], [ 413 ]) {
+    my ($status, @option) = @$case;
+    my $answer = $stack->scim($status == 413 ? ('POST', '/Users',
+        ' ' x 1_100_000) : ('GET', '/Users/nobody', undef), @option,
+        headers => { Accept => 'application/json' });
+    is("$answer->{status} $answer->{headers}{'content-type'}",
+        "$status application/json", "... holds for $status");
+}
 my $zipped = raw("GET /scim/v2/Users HTTP/1.1\r\n$auth"
     . "Accept-Encoding: gzip\r\nConnection: close\r\n\r\n");
 is($zipped->{headers}{'content-encoding'}, 'gzip', 'gzip by nginx');

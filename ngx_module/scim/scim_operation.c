@@ -19,14 +19,19 @@ holds(scim_text_t text, const char *word)
 
 
 const char *
-scim_operation_media_type(const scim_operation_t *operation)
+scim_media_type(scim_text_t accept)
 {
-    scim_text_t accept = operation->request->accept;
-
     return holds(accept, "application/json")
             && !holds(accept, "application/scim+json")
             && !holds(accept, "*/*") && !holds(accept, "application/*")
         ? "application/json" : "application/scim+json";
+}
+
+
+const char *
+scim_operation_media_type(const scim_operation_t *operation)
+{
+    return scim_media_type(operation->request->accept);
 }
 
 

@@ -262,6 +262,7 @@ scim_step_t scim_operation_end(scim_operation_t *operation, int status);
 bool scim_reply_is_bug(const scim_reply_t *reply);
 
 /* The media type of SCIM answers to this request: RFC 7644 section 3.8. */
+const char *scim_media_type(scim_text_t accept);
 const char *scim_operation_media_type(const scim_operation_t *operation);
 
 /*
