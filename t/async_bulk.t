@@ -42,7 +42,7 @@ sub outcome {
     my ($id) = @_;
     my $answer;
     TestScim::until_true(sub { $answer = $stack->scim('GET',
-        "/AsyncResponses/$id"); $answer->{status} != 202 });
+        "/AsyncResponses/$id"); $answer->{status} !~ /^(?:202|503)$/ });
     die "$id: $answer->{status} $answer->{content}\n"
         if $answer->{status} != 200;
     return $answer->{json};
@@ -152,6 +152,16 @@ is($stack->must('scim', 'GET', '/Users?count=0&filter=' . TestScim::escape(
 is(join(' ', map { scalar @{ $stack->must('scim', 'GET',
     $_->[0]{sub_id}{uri})->{members} } } @claims), join(' ', (150) x 12),
     '... and is in the group that referred to them');
+
+# the store killed under them
+@ids = map { my $n = $_; later(bulk([ map { create("r$n-$_") } 1 .. 200 ])) }
+    1 .. 5;
+kill 'KILL', $stack->pids('redis');
+@claims = map { outcome($_) } @ids;
+is(join(' ', map { scalar grep { $_->{events}{$uri}{status} eq '201' } @$_ }
+    @claims), join(' ', (200) x 5), 'a killed store leaves nothing undone');
+is($stack->must('scim', 'GET', '/Users?count=0&filter=' . TestScim::escape(
+    'userName sw "r"'))->{totalResults}, 1000, '... and nothing twice');
 $stack->done;
 
 
