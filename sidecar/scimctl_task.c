@@ -17,7 +17,7 @@ command_tasks(command_t *command)
     snprintf(query, sizeof(query), "app=%s&state=%.40s", id,
         command->state ? command->state : "");
     return command_list(command, "/tasks", query, "tasks",
-        "id app user kind state attempts answer");
+        "id app user kind state attempts reason answer");
 }
 
 

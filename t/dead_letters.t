@@ -73,6 +73,7 @@ $stack->wait_is(sub { $stack->states($id) }, 'ann:failed bob:invited',
 my ($task) = tasks($id, 'failed');
 is("$task->{kind} $task->{answer}{status} $task->{answer}{body}",
     'remove 422 {"error":"owns a file"}', '... a dead letter with the answer');
+is($task->{reason}, 'the app refused (422)', '... and the reason');
 is($app->roles, 'ann:editor bob:editor', '... who is still in the app');
 is(stats()->{removalsFailed}, 1, '... counted in /stats');
 is(revoke($id)->{failed}, 1, '... and at the app');
@@ -146,9 +147,9 @@ my @people = map { $stack->user("p$_") } 1 .. 5;
 my $team = $stack->group('Team', @people);
 $never->rule({ status => 500 });
 $stack->share($second, "teams/$team", 'viewer');
-my $calls = sub { scalar grep { $_->{method} eq 'POST' } $never->calls };
+my $calls = sub { my @all = $never->calls; scalar @all };
 my $before = $calls->();
-TestScim::until_true(sub { $calls->() >= $before + 6 });
+TestScim::until_true(sub { $calls->() >= $before + 8 });
 is(scalar(tasks($second, 'failed')), 0,
     'an outage of an app that worked makes no dead letter');
 like(join(' ', doctor(qr/the app failed \(500\)/)), qr/^wrong/,
@@ -156,6 +157,22 @@ like(join(' ', doctor(qr/the app failed \(500\)/)), qr/^wrong/,
 $never->forget_rules;
 $stack->wait_is(sub { scalar grep { $_->{state} eq 'invited' }
     $stack->grants($second) }, 6, '... and everybody is in afterwards');
+
+
+# ---- one that cannot be reached ------------------------------------------------------
+
+my $away = $stack->app($never->connector(baseUrl => 'http://127.0.0.1:1'),
+    name => 'Away');
+$stack->share($away, "users/$user{cid}", 'editor');
+$stack->wait_is(sub { my ($waits) = tasks($away, 'waiting');
+    ($waits->{reason} // '') =~ /connect/i ? 1 : 0 }, 1,
+    'a task that waits says why') or diag(explain(tasks($away, '')));
+$stack->must('admin', 'PATCH', "/apps/$away", { connector => {
+    baseUrl => $never->url } });
+$stack->wait_is(sub { $stack->states($away) }, 'cid:invited', '... and goes on');
+($task) = tasks($away, 'done');
+is($task->{reason} // '', 'the app has this person already',
+    '... with another reason');
 
 $_->stop for @apps, $receiver;
 $stack->done;

@@ -315,7 +315,7 @@ local TASK_STATES = { 'queued', 'running', 'waiting', 'manual', 'failed',
     'done' }
 local TASK_SHOWN = { 'id', 'app', 'user', 'kind', 'state', 'attempts',
     'nextAt', 'answerStatus', 'answerBody', 'txn', 'looks', 'overdue',
-    'excused' }
+    'reason', 'excused' }
 
 local function tasks_in(c, state, app, after, limit, found)
     local n, seen = 0, 0
@@ -338,7 +338,7 @@ end
 
 -- tasks <app or empty> <state or empty> <after> <limit>
 -- → OK <more 0|1> { id app user kind state attempts nextAt status body txn
--- looks overdue }...
+-- looks overdue reason }...
 register('tasks', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then

@@ -216,6 +216,7 @@ local function new_task(c, change, user, txn)
         c.cause and cause_text(c.cause) or '', 'state', state)
     call('ZADD', c.prefix .. 'tasks:' .. state, '0', change.task)
     if manual then
+        call('HSET', task_key(c, change.task), 'reason', change.why)
         notice(c, 'task.manual', change.task, change.app, user, 'kind',
             change.kind, 'attempts', '0')
     else

@@ -351,6 +351,9 @@ local function finish(c, args)
     call('HSET', key, 'unknown', unverified and 1 or args[9], 'nextAt',
         number_text(next_at), 'owner', '', 'answerStatus', args[14],
         'answerBody', args[15])
+    if args[12] ~= '' or task[3] ~= '1' then -- no answer says it better
+        call('HSET', key, 'reason', args[12])
+    end
     if unverified then
         delivery.drop(c, task[5], id)
         await_list(c, task[5], id)
@@ -417,7 +420,7 @@ register('task_retry', function(keys, args)
     end
     move_task(c, args[4], task[1], 'queued')
     call('HSET', key, 'attempts', '0', 'nextAt', number_text(c.now))
-    call('HDEL', key, 'excused', 'failedAt', 'looks')
+    call('HDEL', key, 'excused', 'failedAt', 'looks', 'reason')
     schedule(c, args[4], c.now)
     call('HINCRBY', grant_key(c, task[2], task[3]), 'v', '1')
     because(c, 'task.retry', 'task:' .. args[4], args[5], args[6], task[2])

@@ -7,7 +7,7 @@
 
 /* Who has what (members of an app), and the work towards it (tasks). */
 #define GRANT_FIELDS 9
-#define TASK_FIELDS  12
+#define TASK_FIELDS  13
 
 static const char *const grant_states[] = {
     "pending", "invited", "accepted", "connected", "removing", "removed",
@@ -189,6 +189,9 @@ task_of(const scim_reply_t *reply, size_t at)
     }
     if (scim_reply_text(reply, at + 11).len) {
         json_object_set_new(task, "overdue", json_true());
+    }
+    if (scim_reply_text(reply, at + 12).len) {
+        scim_admin_set(task, "reason", scim_reply_text(reply, at + 12));
     }
     return task;
 }
