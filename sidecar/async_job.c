@@ -25,6 +25,8 @@
  * failed without effect is executed again.
  */
 #define TRIES_MAX 5
+/* each may hold a whole body, and what was read of it */
+#define RUNNING_MAX 32
 /* bytes: the edge took the body by its own limit, which is not known here */
 #define RESOURCE_MAX (16u << 20)
 
@@ -39,6 +41,7 @@ static const char *const field_names[ASYNC_FIELDS] = {
     "base", "token", "schemas", "body", "effectId"
 };
 
+static void start_next(loop_t *loop, void *data);
 static void read_request(async_job_t *job);
 static void advance(async_job_t *job, scim_step_t step);
 
@@ -48,12 +51,19 @@ async_job_end(async_job_t *job, bool ok)
 {
     async_job_done_pt done = job->done;
     void             *data = job->data;
+    engine_t         *engine = job->engine;
 
     scim_operation_free(job->operation);
     scim_arena_free(&job->arena);
     loop_timer_free(job->turn);
     free(job->effect);
     free(job);
+    engine->async_running--;
+    if (engine->async_first
+        && !loop_defer(engine->loop, start_next, engine))
+    {
+        start_next(engine->loop, engine);
+    }
     done(data, ok);
 }
 
@@ -332,6 +342,42 @@ read_request(async_job_t *job)
 }
 
 
+/* Whoever waits longest, when there is room. */
+static void
+start_next(loop_t *loop, void *data)
+{
+    engine_t    *engine = data;
+    async_job_t *job = engine->async_first;
+
+    (void) loop;
+    if (job == NULL || engine->async_running == RUNNING_MAX) {
+        return;
+    }
+    engine->async_first = job->next;
+    engine->async_running++;
+    if (engine->stopping) {
+        async_job_end(job, false); /* another sidecar's */
+    } else {
+        read_request(job);
+    }
+}
+
+
+static void
+wait_for_turn(async_job_t *job)
+{
+    engine_t *engine = job->engine;
+
+    if (engine->async_first) {
+        engine->async_last->next = job;
+    } else {
+        engine->async_first = job;
+    }
+    engine->async_last = job;
+    start_next(engine->loop, engine);
+}
+
+
 void
 async_job_start(engine_t *engine, unsigned shard, const char *workspace,
     const char *id, async_job_done_pt done, void *data)
@@ -352,5 +398,5 @@ async_job_start(engine_t *engine, unsigned shard, const char *workspace,
     job->data = data;
     snprintf(job->workspace, sizeof(job->workspace), "%s", workspace);
     snprintf(job->id, sizeof(job->id), "%s", id);
-    read_request(job);
+    wait_for_turn(job);
 }

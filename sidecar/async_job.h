@@ -11,8 +11,9 @@ enum {
     ASYNC_SCHEMAS, ASYNC_BODY, ASYNC_EFFECT, ASYNC_FIELDS
 };
 
-typedef struct {
+struct async_job_s {
     engine_t         *engine;
+    async_job_t      *next; /* waits behind this one */
     unsigned          shard;
     char              workspace[64];
     char              id[SCIM_KEY_MAX];
@@ -31,7 +32,7 @@ typedef struct {
     loop_timer_t     *turn;      /* goes on with an operation that yielded */
     bool              overtaken; /* another one of us executes it, too */
     size_t            told;      /* outcomes of a Bulk request before this */
-} async_job_t;
+};
 
 bool async_job_is_bulk(const async_job_t *job);
 

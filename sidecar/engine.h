@@ -36,6 +36,7 @@ typedef struct dispatch_s dispatch_t;
 typedef struct check_job_s check_job_t;
 typedef struct removal_check_s removal_check_t;
 typedef struct webhooks_s webhooks_t;
+typedef struct async_job_s async_job_t;
 
 typedef struct {
     engine_t     *engine;
@@ -79,6 +80,9 @@ struct engine_s {
     unsigned        audit_next; /* shard whose audit was trimmed last */
     check_job_t    *checks;   /* under way */
     removal_check_t *removal_checks; /* likewise */
+    unsigned        async_running; /* accepted requests under way */
+    async_job_t    *async_first;   /* those that wait for their turn */
+    async_job_t    *async_last;
 };
 
 /* `conf` and `schemas` outlive it. */

@@ -156,14 +156,14 @@ ok(TestScim::until_true(sub { $stack->request('GET', '/healthz')->{status}
 
 # while no sidecar works, and when it is killed over it
 $stack->signal_part("sidecar-$_", 'STOP') for 1, 2;
-my @places = map { later('POST', '/Users', TestScim::person("w$_")) } 1 .. 20;
+my @places = map { later('POST', '/Users', TestScim::person("w$_")) } 1 .. 100;
 is($stack->scim('GET', $places[0])->{status}, 202,
     'what nobody executed yet is under way');
 is($stack->scim('GET', $places[0])->{headers}{'retry-after'}, 1,
     '... and may be asked for again');
 $stack->signal_part("sidecar-$_", 'KILL') for 1, 2;
 is(join(' ', map { claims($_)->{events}{$uri}{status} } @places),
-    join(' ', ('201') x 20), 'the next sidecars do it');
+    join(' ', ('201') x 100), 'the next sidecars do it');
 my @killed;
 for my $i (1 .. 120) {
     push @killed, later('POST', '/Users', TestScim::person("k$i"));

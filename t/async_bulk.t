@@ -130,7 +130,6 @@ is($stack->scim('GET', "/AsyncResponses/$id:1")->{status}, 404,
     '... what was not begun has no outcome');
 
 # killed over them, again and again
-my %made;
 my @ids;
 for my $n (1 .. 12) {
     push @ids, later(bulk([
