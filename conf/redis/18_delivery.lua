@@ -270,6 +270,10 @@ do
     end
 
     -- A task is in one of the sets, mostly that of the calls under way.
+    function delivery.is_queued(c, app, kind, id)
+        return call('ZSCORE', queue_key(c, app, kind), id) and true or false
+    end
+
     function delivery.drop(c, app, id)
         local key = app_key(c, app)
         for _, set in ipairs({ ':running', ':first', ':queue',

@@ -42,10 +42,14 @@ register('task_due', function(keys, args)
     return out
 end, { 'allow-oom' })
 
-local function claimable(c, task)
+-- Another sidecar may have done a removal that was handed out here, too: it
+-- waits for a list then, in no queue.
+local function claimable(c, task, id)
     local state, lease = task[1], tonumber(task[2] or '') or 0
-    return state == 'queued' or state == 'waiting'
-        or (state == 'running' and lease < c.now)
+    if state == 'waiting' then
+        return delivery.is_queued(c, task[6], task[5], id)
+    end
+    return state == 'queued' or (state == 'running' and lease < c.now)
 end
 
 -- task_claim <task> <owner> <lease ms>: before the call is made it is noted
@@ -60,14 +64,16 @@ local function claim(c, id, owner, lease_ms)
     if not task[1] then
         return { 'NOTFOUND' }
     end
-    if not claimable(c, task) then
-        if task[1] ~= 'running' then -- it is over: nobody is to ask again
+    if not claimable(c, task, id) then
+        if task[1] ~= 'running' and task[1] ~= 'waiting' then
+            -- it is over: nobody is to ask again
             delivery.drop(c, task[6], id)
         end
         return { 'STATE' }
     end
-    local wait, alone = delivery.admit(c, task[6], tonumber(task[4]) > 0,
-        task[5])
+    -- after an outage nobody's attempt in it is a repetition
+    local wait, alone = delivery.admit(c, task[6], tonumber(task[4])
+        > (tonumber(task[8] or '') or 0), task[5])
     if wait then
         if task[1] == 'running' then -- its lease ran out: it waits like others
             move_task(c, id, 'running', 'waiting')

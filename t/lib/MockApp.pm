@@ -24,7 +24,8 @@ package MockApp;
 # control('window', { limit, seconds }): so many calls in so many seconds, which
 # the headers of each answer tell; more get 429.
 # control('slow', { seconds }): each answer comes so much later, those to others
-# meanwhile; control('load'): how many calls it had at a time, at most.
+# meanwhile; control('load'): how many calls it had at a time, at most (most),
+# and of each method.
 use strict;
 use warnings;
 use parent 'TestServer';
@@ -138,6 +139,7 @@ sub answer {
             || defined $rule->{drip} ? 0 : $rule->{status} // 200
             : $status);
     push @{ $self->{log} }, \%entry;
+    $self->{count}{ $request->{method} }++;
     return [ $status, $out, $headers ] unless $rule;
     return $rule->{then} eq 'hang' ? undef : 0 if $rule->{then};
     return $rule if defined $rule->{raw} || defined $rule->{drip};
@@ -258,7 +260,9 @@ sub steer {
         $self->{member}{ $self->{id_of}{ $in->{email} } }{state} = 'active';
     }
     elsif ($what eq 'slow') { $self->{slow} = $in->{seconds} }
-    elsif ($what eq 'load') { return { most => $self->{most} // 0 } }
+    elsif ($what eq 'load') {
+        return { most => $self->{most} // 0, %{ $self->{count} // {} } };
+    }
     elsif ($what eq 'window') { $self->{window} = $in }
     elsif ($what eq 'calls') { return { calls => $self->{log} } }
     elsif ($what eq 'members') {
