@@ -175,26 +175,48 @@ is_paused(queue_t *queue)
 }
 
 
-/* The next task, if it may be claimed now; it counts as running. */
+void
+dispatch_return(queue_t *queue)
+{
+    queue->running++;
+    queue->dispatch->running++;
+}
+
+
+/* A task's claim is about to be sent: it counts as running. */
+static void
+take_place(queue_t *queue)
+{
+    queue->claiming++;
+    dispatch_return(queue);
+}
+
+
+/* The next task, if it may be claimed now. */
 static item_t *
 take_next(queue_t *queue)
 {
     if (queue->length == 0 || !has_room(queue) || is_paused(queue)) {
         return NULL;
     }
-    queue->running++;
-    queue->claiming++;
-    queue->dispatch->running++;
+    take_place(queue);
     return queue_pop(queue);
+}
+
+
+static void
+leave_place(queue_t *queue)
+{
+    queue->running--;
+    queue->dispatch->running--;
 }
 
 
 void
 dispatch_unclaimed(queue_t *queue)
 {
-    queue->running--;
     queue->claiming--;
-    queue->dispatch->running--;
+    leave_place(queue);
 }
 
 
@@ -217,11 +239,11 @@ dispatch_follow(queue_t *queue)
 {
     item_t *item;
 
-    queue->running--;
-    queue->dispatch->running--;
+    leave_place(queue);
     item = take_next(queue);
-    queue->running++;
-    queue->dispatch->running++;
+    if (item == NULL) {
+        dispatch_return(queue);
+    }
     return item;
 }
 
@@ -287,8 +309,7 @@ dispatch_ended(queue_t *queue)
 {
     dispatch_t *dispatch = queue->dispatch;
 
-    queue->running--;
-    dispatch->running--;
+    leave_place(queue);
     for (queue_t *other = dispatch->queues; other; other = other->next) {
         pump(other);
     }
@@ -351,6 +372,31 @@ dispatch_add(dispatch_t *dispatch, unsigned shard, const char *workspace,
     const char *task, const char *app, const char *kind)
 {
     add(dispatch, shard, workspace, task, app, kind, true);
+}
+
+
+task_run_t *
+dispatch_reserve(dispatch_t *dispatch, unsigned shard,
+    const char *workspace, const char *task, const char *app,
+    const char *kind)
+{
+    item_t      item = { .shard = shard };
+    queue_t    *queue = queue_of(dispatch, workspace, app);
+    task_run_t *run;
+
+    /* who waits already is first */
+    if (queue == NULL || queue->length > 0 || !has_room(queue)
+        || is_paused(queue))
+    {
+        return NULL;
+    }
+    item.removal = strcmp(kind, "remove") == 0;
+    scim_text_copy(item.task, sizeof(item.task), task);
+    run = task_run_new(queue, &item);
+    if (run) {
+        take_place(queue);
+    }
+    return run;
 }
 
 

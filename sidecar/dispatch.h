@@ -47,16 +47,23 @@ struct dispatch_s {
     unsigned  running;
 };
 
+/* A task that is to be claimed; NULL without memory. */
+task_run_t *task_run_new(queue_t *queue, const item_t *item);
+
 /* Claims the task and makes its call; false without memory or Redis. */
 bool task_run_start(queue_t *queue, const item_t *item);
 
 /*
- * The task to claim in the place of one that is ending, NULL = none; it
- * counts as running.  The caller frees it.
+ * The task to claim in the place of one whose outcome is about to be
+ * recorded, which has none from then on; NULL = none, and the place is kept.
+ * The caller frees it.
  */
 item_t *dispatch_follow(queue_t *queue);
 
-/* A task that counts as running was not even claimed. */
+/* It could not be recorded: who gave its place away has one again. */
+void dispatch_return(queue_t *queue);
+
+/* A task that has a place was not even claimed: the place is free. */
 void dispatch_unclaimed(queue_t *queue);
 
 /* It ended: its place is free.  The queue is looked at again. */

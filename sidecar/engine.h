@@ -33,6 +33,7 @@
 typedef struct engine_s   engine_t;
 typedef struct stream_s   stream_t;
 typedef struct dispatch_s dispatch_t;
+typedef struct task_run_s task_run_t;
 typedef struct check_job_s check_job_t;
 typedef struct removal_check_s removal_check_t;
 typedef struct webhooks_s webhooks_t;
@@ -155,6 +156,15 @@ void dispatch_free(dispatch_t *dispatch);
 /* A new task, to be claimed and run as soon as its app has room. */
 void dispatch_add(dispatch_t *dispatch, unsigned shard, const char *workspace,
     const char *task, const char *app, const char *kind);
+/*
+ * A place for the call of a task that is about to be committed and claimed at
+ * once, NULL = it waits its turn like others.  What came of the claim, as
+ * task_claim answers, is told by task_run_claimed(); NULL = nothing.
+ */
+task_run_t *dispatch_reserve(dispatch_t *dispatch, unsigned shard,
+    const char *workspace, const char *task, const char *app,
+    const char *kind);
+void task_run_claimed(task_run_t *run, const redisReply *reply);
 /* The same for one that Redis says is due. */
 void dispatch_due(dispatch_t *dispatch, unsigned shard, const char *workspace,
     const char *task, const char *app, const char *kind);

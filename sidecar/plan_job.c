@@ -11,12 +11,14 @@
 #include "scim_uuid.h"
 
 #define TRIES_MAX     20
+#define CLAIMS_AT     2 /* in the answer of plan_commit */
 
 /* The ids that a change may need: random, so not the planner's business. */
 typedef struct {
-    char task[SCIM_UUID_LEN + 1];
-    char code[SCIM_JOIN_CODE_LEN + 1]; /* of the invite's link */
-    char code_hash[65];
+    char        task[SCIM_UUID_LEN + 1];
+    char        code[SCIM_JOIN_CODE_LEN + 1]; /* of the invite's link */
+    char        code_hash[65];
+    task_run_t *run; /* the task is claimed as it is committed; NULL = not */
 } new_ids_t;
 
 /* One user's planning: facts, then the commit of what follows from them. */
@@ -59,12 +61,40 @@ job_end(job_t *job)
 }
 
 
-/* What was planned is durable: its tasks may run. */
 static void
-start_tasks(job_t *job)
+forget_places(job_t *job)
 {
+    for (size_t i = 0; job->ids && i < job->plan.count; i++) {
+        if (job->ids[i].run) {
+            task_run_claimed(job->ids[i].run, NULL);
+            job->ids[i].run = NULL;
+        }
+    }
+}
+
+
+static const redisReply *
+claim_at(const redisReply *reply, size_t at)
+{
+    const redisReply *claims = reply->elements > CLAIMS_AT
+        ? reply->element[CLAIMS_AT] : NULL;
+
+    return claims && claims->type == REDIS_REPLY_ARRAY
+        && at < claims->elements ? claims->element[at] : NULL;
+}
+
+
+/* What was planned is durable: its tasks may run, or do already. */
+static void
+start_tasks(job_t *job, const redisReply *reply)
+{
+    size_t claimed = 0;
+
     for (size_t i = 0; i < job->plan.count; i++) {
-        if (job->plan.changes[i].action == TASK_NEW) {
+        if (job->ids[i].run) {
+            task_run_claimed(job->ids[i].run, claim_at(reply, claimed++));
+            job->ids[i].run = NULL;
+        } else if (job->plan.changes[i].action == TASK_NEW) {
             dispatch_add(job->engine->dispatch, job->shard, job->workspace,
                 job->ids[i].task, job->plan.changes[i].app,
                 job->plan.changes[i].kind);
@@ -82,19 +112,20 @@ on_committed(void *data, const redisReply *reply)
     job_t *job = data;
 
     if (redis_reply_ok(reply)) {
-        start_tasks(job);
+        start_tasks(job, reply);
         if (strcmp(redis_reply_text(reply, 1), "1") == 0) {
             engine_wake_dirty(job->engine, job->shard, 0);
         }
-        if (reply->elements > 4) {
+        if (reply->elements > 5) {
             log_error("workspace %s, app %s: %s; further removals wait in "
                 "hold %s until somebody approves or rejects it",
-                job->workspace, redis_reply_text(reply, 2),
-                redis_reply_text(reply, 4), redis_reply_text(reply, 3));
+                job->workspace, redis_reply_text(reply, 3),
+                redis_reply_text(reply, 5), redis_reply_text(reply, 4));
         }
         job_end(job);
         return;
     }
+    forget_places(job);
     if (strcmp(redis_reply_code(reply), "CONFLICT") == 0
         && ++job->tries < TRIES_MAX)
     {
@@ -171,6 +202,33 @@ make_ids(job_t *job)
 }
 
 
+/* Tasks that their app has room for need no call of their own to be claimed. */
+static void
+add_claims(redis_call_t *call, job_t *job)
+{
+    bool      any = false;
+    engine_t *engine = job->engine;
+
+    for (size_t i = 0; i < job->plan.count; i++) {
+        const plan_change_t *change = &job->plan.changes[i];
+
+        if (change->action != TASK_NEW) {
+            continue;
+        }
+        job->ids[i].run = dispatch_reserve(engine->dispatch, job->shard,
+            job->workspace, job->ids[i].task, change->app, change->kind);
+        if (job->ids[i].run && !any) {
+            redis_call_text(call, engine->conf->name);
+            redis_call_number(call, ENGINE_TASK_LEASE);
+            any = true;
+        }
+        if (job->ids[i].run) {
+            redis_call_number(call, (long long) i + 1);
+        }
+    }
+}
+
+
 static void
 commit(job_t *job)
 {
@@ -192,7 +250,9 @@ commit(job_t *job)
     for (size_t i = 0; i < job->plan.count; i++) {
         add_change(&call, job, i);
     }
+    add_claims(&call, job);
     if (!redis_call_send(&call, job->engine->redis, on_committed, job)) {
+        forget_places(job);
         job_end(job);
     }
 }

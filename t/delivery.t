@@ -136,6 +136,22 @@ cmp_ok(scalar(grep { $_->{status} == 429 } $app->calls), '<=', 16,
 is(scalar(tasks($id, 'failed')), 0, '... and nobody for good');
 nothing_twice($app, '... nothing twice');
 
+# what an invite costs of Redis: the plan's commit, and the end of its call,
+# each with the claim of what is next
+sub writing_calls {
+    my ($calls) = $stack->redis('INFO', 'commandstats')
+        =~ /^cmdstat_fcall:calls=(\d+)/m;
+    return $calls;
+}
+
+($app, $id, $team) = team_app('many', 200, limits => { concurrency => 4 });
+my $before = writing_calls();
+$stack->share($id, "teams/$team", 'viewer');
+$stack->wait_is(sub { count_states($id, 'invited') }, 200, 'a team at once');
+cmp_ok(writing_calls() - $before, '<', 2.5 * 200,
+    '... in two calls for each invite');
+nothing_twice($app, '... nothing twice');
+
 # in, out, in: what is wanted last is what is there
 ($app, $id, $team, my $person) = team_app('flip', 1);
 $app->rule({ delay => 0.02 });

@@ -154,9 +154,25 @@ add_change(arguments_t *arguments, const plan_change_t *change,
 }
 
 
+/* Every new task is the owner's at once; NULL = nobody's. */
+static void
+add_claims(arguments_t *arguments, const plan_t *plan, const char *owner)
+{
+    if (owner) {
+        add(arguments, owner);
+        add(arguments, "30000");
+    }
+    for (size_t i = 0; owner && i < plan->count; i++) {
+        if (plan->changes[i].action == TASK_NEW) {
+            add(arguments, harness_format("%zu", i + 1));
+        }
+    }
+}
+
+
 redisReply *
-access_commit(redis_harness_t *harness, const char *user,
-    const facts_t *facts, const char *first)
+access_commit_for(redis_harness_t *harness, const char *user,
+    const facts_t *facts, const char *first, const char *owner)
 {
     plan_t      plan;
     redisReply *reply;
@@ -176,9 +192,18 @@ access_commit(redis_harness_t *harness, const char *user,
     for (size_t i = 0; i < plan.count; i++) {
         add_change(&arguments, &plan.changes[i], first, i);
     }
+    add_claims(&arguments, &plan, owner);
     reply = send(harness, &arguments);
     plan_free(&plan);
     return reply;
+}
+
+
+redisReply *
+access_commit(redis_harness_t *harness, const char *user,
+    const facts_t *facts, const char *first)
+{
+    return access_commit_for(harness, user, facts, first, NULL);
 }
 
 

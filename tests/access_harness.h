@@ -28,6 +28,10 @@ facts_t *access_facts(redis_harness_t *harness, const char *user);
 redisReply *access_commit(redis_harness_t *harness, const char *user,
     const facts_t *facts, const char *first);
 
+/* The same, and `owner` claims the new tasks in the same call. */
+redisReply *access_commit_for(redis_harness_t *harness, const char *user,
+    const facts_t *facts, const char *first, const char *owner);
+
 /* Teams follow the directory, for one user, who is planned and committed. */
 void access_plan(redis_harness_t *harness, const char *user);
 

@@ -264,6 +264,103 @@ a_task_runs_once_at_a_time(void **state)
 }
 
 
+static const char *
+claim_code(const redisReply *reply, size_t at, size_t claim)
+{
+    assert_true(reply->elements > at);
+    assert_int_equal(reply->element[at]->type, REDIS_REPLY_ARRAY);
+    if (claim == SIZE_MAX) {
+        return redis_reply_code(reply->element[at]);
+    }
+    assert_true(reply->element[at]->elements > claim);
+    return redis_reply_code(reply->element[at]->element[claim]);
+}
+
+
+static void
+a_task_is_claimed_as_it_is_committed(void **state)
+{
+    facts_t    *facts;
+    redisReply *reply;
+
+    (void) state;
+    share_user(user, "collaborator");
+    access_expect(&harness, "OK", "user_sync", "10000", user, NULL);
+    facts = access_facts(&harness, user);
+    reply = access_commit_for(&harness, user, facts, "mine", "one");
+    assert_string_equal(redis_reply_code(reply), "OK");
+    assert_string_equal(claim_code(reply, 2, 0), "OK");
+    assert_string_equal(redis_reply_text(reply->element[2]->element[0], 5),
+        user);
+    freeReplyObject(reply);
+    facts_free(facts);
+    access_expect(&harness, "STATE", "task_claim", "mine-0", "two", "30000",
+        NULL);
+    access_expect(&harness, "OK", "task_finish", "mine-0", "one", "1", "done",
+        "0", "0", "", "viewer", "", "sidecar", "200", "", NULL);
+    assert_string_equal(grant("state"), "invited");
+}
+
+
+static void
+a_conflict_claims_nothing(void **state)
+{
+    facts_t    *facts;
+    redisReply *reply;
+
+    (void) state;
+    share_user(user, "collaborator");
+    access_expect(&harness, "OK", "user_sync", "10000", user, NULL);
+    facts = access_facts(&harness, user);
+    share_user(user, "owner"); /* not what was planned for */
+    reply = access_commit_for(&harness, user, facts, "mine", "one");
+    assert_string_equal(redis_reply_code(reply), "CONFLICT");
+    assert_int_equal(reply->elements, 1);
+    freeReplyObject(reply);
+    facts_free(facts);
+    access_expect(&harness, "NOTFOUND", "task_claim", "mine-0", "one",
+        "30000", NULL);
+}
+
+
+/* The place of a task that ends is the next one's, even a lost one's. */
+static void
+the_end_of_a_task_claims_the_next(void **state)
+{
+    char        first[64], next[64], other[64];
+    redisReply *reply;
+
+    (void) state;
+    share_user(user, "collaborator");
+    make_user("other@example.com", other);
+    share_user(other, "collaborator");
+    access_plan(&harness, user);
+    access_plan(&harness, other);
+    snprintf(first, sizeof(first), "%s", grant("task"));
+    snprintf(next, sizeof(next), "%s", access_grant(&harness, app, other,
+        "task"));
+    access_expect(&harness, "OK", "task_claim", first, "one", "30000", NULL);
+    reply = access_call(&harness, "task_finish", first, "late", "1", "done",
+        "0", "0", "", "viewer", "", "sidecar", "200", "", "0", "ok", "1", "",
+        "0", "", "0", "", "none", "30000", NULL);
+    assert_string_equal(redis_reply_code(reply), "STATE");
+    assert_string_equal(claim_code(reply, 7, SIZE_MAX), "NOTFOUND");
+    freeReplyObject(reply);
+    reply = access_call(&harness, "task_finish", first, "one", "1", "done",
+        "0", "0", "", "viewer", "", "sidecar", "200", "", "0", "ok", "1", "",
+        "0", "", "0", "", next, "30000", NULL);
+    assert_string_equal(redis_reply_code(reply), "OK");
+    assert_string_equal(redis_reply_text(reply, 3), "done");
+    assert_string_equal(claim_code(reply, 7, SIZE_MAX), "OK");
+    assert_string_equal(redis_reply_text(reply->element[7], 5), other);
+    freeReplyObject(reply);
+    access_expect(&harness, "OK", "task_finish", next, "one", "1", "done",
+        "0", "0", "", "viewer", "", "sidecar", "200", "", NULL);
+    assert_string_equal(access_grant(&harness, app, other, "state"),
+        "invited");
+}
+
+
 /* A lease that ran out is taken over; its late owner is refused. */
 static void
 a_lost_task_is_taken_over_as_unknown(void **state)
@@ -466,6 +563,7 @@ a_seat_is_free_when_the_app_said_so(void **state)
     make_app(",\"seats\":1");
     make_user("bob", other);
     connect_user(user, "collaborator");
+    make_user("other@example.com", other);
     share_user(other, "collaborator");
     access_plan(&harness, other);
     unshare_user(user);
@@ -492,6 +590,7 @@ the_last_seat_is_given_once(void **state)
     make_app(",\"seats\":1");
     make_user("bob", other);
     share_user(user, "collaborator");
+    make_user("other@example.com", other);
     share_user(other, "collaborator");
     one = access_facts(&harness, user);
     two = access_facts(&harness, other);
@@ -540,6 +639,9 @@ main(void)
         CASE(a_commit_clears_its_own_mark_alone),
         CASE(a_due_user_is_claimed_once),
         CASE(a_task_runs_once_at_a_time),
+        CASE(a_task_is_claimed_as_it_is_committed),
+        CASE(a_conflict_claims_nothing),
+        CASE(the_end_of_a_task_claims_the_next),
         CASE(a_lost_task_is_taken_over_as_unknown),
         CASE(a_restarted_owner_finds_its_calls_due),
         CASE(a_waiting_task_is_due_again),

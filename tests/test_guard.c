@@ -272,7 +272,7 @@ old_facts_do_not_slip_past(void **state)
         reply = access_commit(&harness, users[i], facts[i],
             harness_format("t%d", i));
         assert_string_equal(redis_reply_code(reply), "OK");
-        assert_int_equal(reply->elements, i == 2 ? 5 : 2);
+        assert_int_equal(reply->elements, i == 2 ? 6 : 3);
         freeReplyObject(reply);
         facts_free(facts[i]);
     }

@@ -1,5 +1,7 @@
 -- What the planner decided, written if every fact is still what it was.
 
+local claim_task -- with the other work on tasks
+
 do -- a scope of its own: a chunk holds 200 local names at most
 
 local CHANGE_FIELDS = { 'app', 'state', 'role', 'accessRole', 'sources',
@@ -128,9 +130,10 @@ local function apply_change(c, user, change, causes, actor, txn)
 end
 
 -- plan_commit <user> <lease> <digest> <recheck at ms or 0> <actor> <txn> <n>
--- change...: writes what was planned if every fact is still what it was.
--- Answers OK <others are due 0|1> and, when the guard opened a hold,
--- <app> <hold> <why>.
+-- change... [<owner> <lease ms> <position of a change>...]: writes what was
+-- planned if every fact is still what it was, and claims the tasks of the
+-- changes named at the end.  Answers OK <others are due 0|1> { what task_claim
+-- answers }, and when the guard opened a hold <app> <hold> <why>.
 register('plan_commit', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then
@@ -141,9 +144,10 @@ register('plan_commit', function(keys, args)
         return { 'CONFLICT' }
     end
     local causes = causes_of(c, dirty_member(c, user))
+    local changes = {}
     for i = 1, tonumber(args[10]) do
-        apply_change(c, user, read_change(args, 11 + (i - 1)
-            * #CHANGE_FIELDS), causes, args[8], args[9])
+        changes[i] = read_change(args, 11 + (i - 1) * #CHANGE_FIELDS)
+        apply_change(c, user, changes[i], causes, args[8], args[9])
     end
     local mark = call('ZSCORE', dirty, dirty_member(c, user))
     if mark and tonumber(mark) == tonumber(args[5]) then
@@ -154,7 +158,12 @@ register('plan_commit', function(keys, args)
             call('ZADD', dirty, args[7], dirty_member(c, user))
         end
     end
-    return { 'OK', c.woken and '1' or '0', unpack(c.opened or {}) }
+    local claims, owner = {}, 11 + #changes * #CHANGE_FIELDS
+    for i = owner + 2, #args do
+        claims[#claims + 1] = claim_task(c, changes[tonumber(args[i])].task,
+            args[owner], args[owner + 1])
+    end
+    return { 'OK', c.woken and '1' or '0', claims, unpack(c.opened or {}) }
 end, { 'allow-oom' })
 
 end

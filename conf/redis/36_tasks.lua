@@ -57,7 +57,7 @@ end
 -- <app> <user> <app record> <user record> grant field... <attempts that do
 -- not count> <looks that showed who was removed>, or WAIT <ms>: the app takes
 -- no calls now, or LATER: this task.
-local function claim(c, id, owner, lease_ms)
+function claim_task(c, id, owner, lease_ms)
     local key = task_key(c, id)
     local task = call('HMGET', key, 'state', 'leaseUntil', 'unknown',
         'attempts', 'kind', 'app', 'user', 'excused', 'looks')
@@ -104,7 +104,7 @@ register('task_claim', function(keys, args)
     if not c then
         return failed
     end
-    return claim(c, args[4], args[5], args[6])
+    return claim_task(c, args[4], args[5], args[6])
 end, { 'allow-oom' })
 
 -- task_renew <task> <owner> <attempt> <lease ms>: the call still runs.
@@ -390,7 +390,7 @@ register('task_finish', function(keys, args)
         for i = #out + 1, 7 do
             out[i] = ''
         end
-        out[8] = claim(c, args[24], args[5], args[25])
+        out[8] = claim_task(c, args[24], args[5], args[25])
     end
     return out
 end, { 'allow-oom' })
