@@ -42,9 +42,10 @@ struct queue_s {
 };
 
 struct dispatch_s {
-    engine_t *engine;
-    queue_t  *queues;
-    unsigned  running;
+    engine_t   *engine;
+    queue_t    *queues;
+    unsigned    running;
+    task_run_t *runs; /* the newest first */
 };
 
 /* A task that is to be claimed; NULL without memory. */

@@ -313,7 +313,10 @@ make_shards(engine_t *engine, unsigned count)
 }
 
 
-/* What a former life of this name left running is due at once. */
+/*
+ * What a former life of this name left running is due at once, and so is what
+ * was claimed when the connection was lost.
+ */
 static void
 recover(engine_t *engine)
 {
@@ -323,6 +326,7 @@ recover(engine_t *engine)
         redis_call_begin(&call, "task_recover", false, i, "",
             engine->dataset);
         redis_call_text(&call, engine->conf->name);
+        dispatch_name_tasks(engine->dispatch, i, &call);
         redis_call_send(&call, engine->redis, on_ignored, NULL);
         engine->shards[i].leavers = true;
         engine_wake_dirty(engine, i, 0);

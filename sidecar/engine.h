@@ -172,6 +172,10 @@ void dispatch_due(dispatch_t *dispatch, unsigned shard, const char *workspace,
 void dispatch_hurry(dispatch_t *dispatch);
 unsigned dispatch_running(const dispatch_t *dispatch);
 
+/* Adds the ids of the shard's tasks that are claimed here, or about to be. */
+void dispatch_name_tasks(const dispatch_t *dispatch, unsigned shard,
+    redis_call_t *call);
+
 /* ---- removal_check.c ---- */
 /* Lists an app; its removals that are done are verified, or go on. */
 void removal_check_start(engine_t *engine, unsigned shard,

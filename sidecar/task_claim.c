@@ -207,6 +207,19 @@ on_claimed(void *data, const redisReply *reply)
 }
 
 
+static void
+enlist(task_run_t *run)
+{
+    dispatch_t *dispatch = run->queue->dispatch;
+
+    run->older = dispatch->runs;
+    if (run->older) {
+        run->older->newer = run;
+    }
+    dispatch->runs = run;
+}
+
+
 task_run_t *
 task_run_new(queue_t *queue, const item_t *item)
 {
@@ -224,6 +237,7 @@ task_run_new(queue_t *queue, const item_t *item)
     run->shard = item->shard;
     run->removal = item->removal;
     scim_text_copy(run->task, sizeof(run->task), item->task);
+    enlist(run);
     return run;
 }
 

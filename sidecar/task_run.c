@@ -17,9 +17,24 @@
 static void send_finish(task_run_t *run);
 
 
+static void
+delist(task_run_t *run)
+{
+    if (run->newer) {
+        run->newer->older = run->older;
+    } else {
+        run->queue->dispatch->runs = run->older;
+    }
+    if (run->older) {
+        run->older->newer = run->newer;
+    }
+}
+
+
 void
 task_run_free(task_run_t *run)
 {
+    delist(run);
     loop_timer_free(run->timer);
     app_cache_release(run->queue->dispatch->engine->apps, run->app);
     free(run->grant);
@@ -38,6 +53,18 @@ task_run_end(task_run_t *run)
     task_run_free(run);
     if (!placeless) {
         dispatch_ended(queue);
+    }
+}
+
+
+void
+dispatch_name_tasks(const dispatch_t *dispatch, unsigned shard,
+    redis_call_t *call)
+{
+    for (const task_run_t *run = dispatch->runs; run; run = run->older) {
+        if (run->shard == shard) {
+            redis_call_text(call, run->task);
+        }
     }
 }
 

@@ -41,6 +41,7 @@ struct task_run_s {
     char               *member_id;
     char                why[160];
     task_run_t         *next; /* claimed together with the outcome */
+    task_run_t         *older, *newer; /* all of this sidecar */
     bool                placeless; /* that one has its place */
 };
 

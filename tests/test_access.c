@@ -401,7 +401,11 @@ a_restarted_owner_finds_its_calls_due(void **state)
     reply = access_call(&harness, "task_recover", "two", NULL);
     assert_int_equal(redis_reply_number(reply, 1), 0);
     freeReplyObject(reply);
-    reply = access_call(&harness, "task_recover", "one", NULL);
+    reply = access_call(&harness, "task_recover", "one", "another",
+        grant("task"), NULL);
+    assert_int_equal(redis_reply_number(reply, 1), 0); /* it works on it */
+    freeReplyObject(reply);
+    reply = access_call(&harness, "task_recover", "one", "another", NULL);
     assert_int_equal(redis_reply_number(reply, 1), 1);
     freeReplyObject(reply);
     reply = access_call(&harness, "task_due", "10", NULL);

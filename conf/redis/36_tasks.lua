@@ -124,21 +124,25 @@ register('task_renew', function(keys, args)
     return { 'OK' }
 end, { 'allow-oom' })
 
--- task_recover <owner>: calls that a former life of this sidecar left behind
--- are due at once.  Their outcome is unknown, which the task says.
+-- task_recover <owner> <task that it works on>...: calls that a former life of
+-- this sidecar left behind are due at once, and so are claims whose answer it
+-- did not get.  Their outcome is unknown, which the task says.
 register('task_recover', function(keys, args)
     local c, failed = begin(keys, args)
     if not c then
         return failed
     end
-    local found = 0
+    local found, alive = 0, {}
+    for i = 5, #args do
+        alive[args[i]] = true
+    end
     for _, member in ipairs(call('ZRANGE', c.shard .. 'due', '0', '-1')) do
         local workspace, app = string.match(member, '^(%S+) (%S+)$')
         local w = within(c, workspace)
         for _, id in ipairs(call('ZRANGE', app_key(w, app) .. ':running', '0',
             '-1')) do
             local held = call('HMGET', task_key(w, id), 'owner', 'kind')
-            if held[1] == args[4] then
+            if held[1] == args[4] and not alive[id] then
                 call('HSET', task_key(w, id), 'leaseUntil', 0)
                 delivery.enqueue(w, app, held[2], id, c.now)
                 found = found + 1
