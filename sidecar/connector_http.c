@@ -48,14 +48,18 @@ can_look_up(const connector_call_t *call)
 
 /*
  * Ends with a failure.  While it is not verified whether an earlier attempt
- * worked, "not done" about this attempt says nothing about the task.
+ * worked, "not done" about this attempt says nothing about the task.  Behind
+ * an invite the member is there, and the rest is not.
  */
 static void
 end_failed(connector_call_t *call, outcome_kind_t kind, const char *reason)
 {
-    if (kind == OUTCOME_RETRY && !call->looked_up
-        && (call->task->unknown || call->conflict))
-    {
+    bool unverified = !call->looked_up
+        && (call->task->unknown || call->conflict);
+    bool invited = call->task->kind == TASK_INVITE
+        && call->step != STEP_INVITE;
+
+    if (kind == OUTCOME_RETRY && (unverified || invited)) {
         kind = OUTCOME_UNKNOWN;
     }
     connector_end(call, kind, reason);
@@ -473,11 +477,6 @@ on_answer(void *data, const http_answer_t *told)
                 sizeof(call->reason));
         }
         call->outcome.retry_after_ms = answer->retry_after_ms;
-        if (kind == OUTCOME_RETRY && call->task->kind == TASK_INVITE
-            && call->step != STEP_INVITE)
-        {
-            kind = OUTCOME_UNKNOWN; /* the member is there, the rest is not */
-        }
         if (kind == OUTCOME_DEAD && call->step == STEP_CANCEL
             && answer->status == 409)
         {
