@@ -15,6 +15,7 @@
 #define OLD "00000000-0000-7000-8000-%012d" /* made in 1970 */
 #define NEW "ffffffff-0000-7000-8000-%012d"
 #define DAY 86400
+#define OTHERS 3 /* workspaces of the shard */
 
 static redis_harness_t harness;
 
@@ -61,6 +62,19 @@ count_done(void)
 }
 
 
+static long long
+count_others(void)
+{
+    long long count = 0;
+
+    for (int i = 0; i < OTHERS; i++) {
+        count += redis_harness_number(&harness,
+            "ZCARD scim:{007}:other-%d:tasks:done", i);
+    }
+    return count;
+}
+
+
 static void
 what_expired_is_forgotten(void **state)
 {
@@ -75,6 +89,28 @@ what_expired_is_forgotten(void **state)
     assert_int_equal(count_done(), 2);
     trim("100000", "7");
     assert_int_equal(count_done(), 2); /* both can be looked at still */
+}
+
+
+/* Many tenants in a shard do not make one call long; each has its turn. */
+static void
+all_workspaces_together_are_trimmed_a_bit_at_a_time(void **state)
+{
+    (void) state;
+    for (int i = 0; i < OTHERS; i++) {
+        freeReplyObject(redis_harness_command(&harness, "ZADD scim:{007}:"
+            "workspaces 0 other-%d", i));
+        for (int j = 0; j < 1200; j++) {
+            freeReplyObject(redis_harness_command(&harness, "ZADD scim:{007}:"
+                "other-%d:tasks:done 0 " OLD, i, j));
+        }
+    }
+    trim("100000", "7");
+    assert_int_equal(count_others(), 1600);
+    trim("100000", "7");
+    assert_int_equal(count_others(), 200);
+    trim("100000", "7");
+    assert_int_equal(count_others(), 0);
 }
 
 
@@ -166,6 +202,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(what_expired_is_forgotten, reset),
+        cmocka_unit_test_setup(
+            all_workspaces_together_are_trimmed_a_bit_at_a_time, reset),
         cmocka_unit_test_setup(what_is_older_than_its_days_goes, reset),
         cmocka_unit_test_setup(what_is_too_much_goes_from_the_front, reset),
         cmocka_unit_test_setup(pages_go_on_behind_what_expired, reset)
