@@ -416,6 +416,34 @@ a_restarted_owner_finds_its_calls_due(void **state)
 }
 
 
+/* A dead letter that vanished by itself would be counted for good. */
+static void
+a_reminder_that_is_refused_waits_for_a_person(void **state)
+{
+    static const char failed[] = "ZCARD scim:{007}:acme:app:%s:failed";
+
+    (void) state;
+    connect_user(user, "collaborator");
+    freeReplyObject(redis_harness_command(&harness, "HSET scim:{007}:acme:"
+        "task:r id r app %s user %s kind remind state queued attempts 0", app,
+        user));
+    freeReplyObject(redis_harness_command(&harness,
+        "ZADD scim:{007}:acme:tasks:queued 0 r"));
+    freeReplyObject(redis_harness_command(&harness,
+        "HSET scim:{007}:acme:grant:%s:%s task r", app, user));
+    access_finish(&harness, app, user, "failed", "0");
+    assert_string_equal(grant("state"), "invited");
+    assert_string_equal(grant("task"), "");
+    assert_int_equal(redis_harness_number(&harness, failed, app), 1);
+    assert_int_equal(redis_harness_number(&harness,
+        "TTL scim:{007}:acme:task:r"), -1);
+    access_expect(&harness, "OK", "task_done", "r", "ann", "", NULL);
+    assert_int_equal(redis_harness_number(&harness, failed, app), 0);
+    assert_true(redis_harness_number(&harness, "TTL scim:{007}:acme:task:r")
+        > 0);
+}
+
+
 static void
 a_waiting_task_is_due_again(void **state)
 {
@@ -648,6 +676,7 @@ main(void)
         CASE(the_end_of_a_task_claims_the_next),
         CASE(a_lost_task_is_taken_over_as_unknown),
         CASE(a_restarted_owner_finds_its_calls_due),
+        CASE(a_reminder_that_is_refused_waits_for_a_person),
         CASE(a_waiting_task_is_due_again),
         CASE(a_removal_ends_the_grant),
         CASE(a_removal_under_way_is_followed_by_an_invite),

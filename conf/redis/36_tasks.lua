@@ -170,7 +170,7 @@ local function finish_removal(c, grant, app, user, before, args)
 end
 
 -- A reminder is over, whether it got through or not: the invite is where it
--- was.
+-- was.  One that did not is a dead letter like others.
 local function finish_reminder(c, id, grant, state)
     if state == 'waiting' then
         return
@@ -178,7 +178,9 @@ local function finish_reminder(c, id, grant, state)
     if call('HGET', grant, 'task') == id then
         call('HSET', grant, 'task', '')
     end
-    call('EXPIRE', task_key(c, id), TASK_KEPT)
+    if state == 'done' then
+        call('EXPIRE', task_key(c, id), TASK_KEPT)
+    end
 end
 
 local function finish_done(c, task, key, grant, args)
