@@ -467,6 +467,27 @@ a_waiting_task_is_due_again(void **state)
 }
 
 
+/* Two sidecars may have been handed it before one of them tried. */
+static void
+a_waiting_task_is_not_taken_before_its_time(void **state)
+{
+    const char *task;
+
+    (void) state;
+    share_user(user, "collaborator");
+    access_plan(&harness, user);
+    task = grant("task");
+    access_expect(&harness, "OK", "task_claim", task, "one", "30000", NULL);
+    access_expect(&harness, "OK", "task_finish", task, "one", "1", "waiting",
+        "60000", "0", "", "viewer", "", "sidecar", "500", "", NULL);
+    access_expect(&harness, "STATE", "task_claim", task, "two", "30000",
+        NULL);
+    assert_string_equal(access_task(&harness, app, user, "attempts"), "1");
+    assert_int_equal(redis_harness_number(&harness,
+        "ZCARD scim:{007}:acme:app:%s:queue", app), 1);
+}
+
+
 static void
 a_removal_ends_the_grant(void **state)
 {
@@ -678,6 +699,7 @@ main(void)
         CASE(a_restarted_owner_finds_its_calls_due),
         CASE(a_reminder_that_is_refused_waits_for_a_person),
         CASE(a_waiting_task_is_due_again),
+        CASE(a_waiting_task_is_not_taken_before_its_time),
         CASE(a_removal_ends_the_grant),
         CASE(a_removal_under_way_is_followed_by_an_invite),
         CASE(work_by_hand_ends_a_manual_task),

@@ -154,6 +154,10 @@ static void
 let_probe(void)
 {
     set_state("openUntil", 1);
+    for (int i = 0; i < PEOPLE; i++) {
+        freeReplyObject(redis_harness_command(&harness, "ZADD " WS
+            "app:%s:queue XX 1 %s", app, task[i]));
+    }
 }
 
 

@@ -269,11 +269,13 @@ do
         delivery.add(c, app, kind, id, due)
     end
 
-    -- A task is in one of the sets, mostly that of the calls under way.
-    function delivery.is_queued(c, app, kind, id)
-        return call('ZSCORE', queue_key(c, app, kind), id) and true or false
+    -- Does it wait in the queue, and for no later than in so many ms?
+    function delivery.is_queued(c, app, kind, id, ms)
+        local due = tonumber(call('ZSCORE', queue_key(c, app, kind), id) or '')
+        return due and due <= c.now + ms
     end
 
+    -- A task is in one of the sets, mostly that of the calls under way.
     function delivery.drop(c, app, id)
         local key = app_key(c, app)
         for _, set in ipairs({ ':running', ':first', ':queue',

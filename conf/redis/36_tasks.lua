@@ -42,12 +42,12 @@ register('task_due', function(keys, args)
     return out
 end, { 'allow-oom' })
 
--- Another sidecar may have done a removal that was handed out here, too: it
--- waits for a list then, in no queue.
+-- Another sidecar may have tried what was handed out here, too: it waits for
+-- its time then, or in no queue, for a list.
 local function claimable(c, task, id)
     local state, lease = task[1], tonumber(task[2] or '') or 0
     if state == 'waiting' then
-        return delivery.is_queued(c, task[6], task[5], id)
+        return delivery.is_queued(c, task[6], task[5], id, RESERVED)
     end
     return state == 'queued' or (state == 'running' and lease < c.now)
 end
