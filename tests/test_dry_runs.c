@@ -214,6 +214,34 @@ stop(void **state)
 }
 
 
+/* Whoever asks again and again does not fill Redis. */
+static void
+of_an_app_the_latest_are_kept(void **state)
+{
+    (void) state;
+    for (int i = 100; i < 125; i++) {
+        const char *id = harness_format("d%d", i);
+
+        assert_string_equal(start_run(i), "OK");
+        claim("one", "30000");
+        access_expect(&harness, "OK", "dry_run_rows", id, "one", "1", "30000",
+            "1", "{}", NULL);
+        access_expect(&harness, "OK", "dry_run_finish", id, "one", "1",
+            "done", "", "hash", "7", "{}", "{}", NULL);
+    }
+    assert_int_equal(redis_harness_number(&harness,
+        "EXISTS " WS "dryrun:d104"), 0);
+    assert_int_equal(redis_harness_number(&harness,
+        "EXISTS " WS "dryrun:d104:rows"), 0);
+    assert_int_equal(redis_harness_number(&harness,
+        "EXISTS " WS "dryrun:d105"), 1);
+    assert_int_equal(redis_harness_number(&harness,
+        "EXISTS " WS "dryrun:d105:rows"), 1);
+    access_expect(&harness, "NOTFOUND", "dry_run_show", app, "d104", "0",
+        "10", NULL);
+}
+
+
 int
 main(void)
 {
@@ -222,7 +250,8 @@ main(void)
         cmocka_unit_test_setup(another_one_begins_anew, reset),
         cmocka_unit_test_setup(after_five_it_is_given_up, reset),
         cmocka_unit_test_setup(few_may_wait, reset),
-        cmocka_unit_test_setup(it_is_kept_for_a_day, reset)
+        cmocka_unit_test_setup(it_is_kept_for_a_day, reset),
+        cmocka_unit_test_setup(of_an_app_the_latest_are_kept, reset)
     };
 
     return cmocka_run_group_tests(tests, start, stop);

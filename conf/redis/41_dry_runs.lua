@@ -1,8 +1,10 @@
--- Dry runs: asked for at the edge, made by a sidecar, kept for a day.
+-- Dry runs: asked for at the edge, made by a sidecar, kept for a day, the latest
+-- of an app.
 
 do -- a scope of its own: a chunk holds 200 local names at most
 
 local KEPT = 86400 -- seconds
+local LATEST = 20 -- of an app
 local TRIES = 5 -- of sidecars that die over it
 local OPEN_MAX = 20 -- of a shard that are not done
 local ROWS_MAX = 100000 -- that are kept; the counts are always whole
@@ -19,6 +21,17 @@ local function queue(c, id, due)
         call('ZADD', c.shard .. 'dryruns', number_text(due), member)
     else
         call('ZREM', c.shard .. 'dryruns', member)
+    end
+end
+
+-- Ids begin with the time: the first ones go.
+local function list_dry_run(c, app, id)
+    local key = app_key(c, app) .. ':dryruns'
+    call('ZADD', key, '0', id)
+    call('EXPIRE', key, KEPT)
+    for _, old in ipairs(call('ZRANGE', key, '0', -LATEST - 1)) do
+        call('UNLINK', dry_run_key(c, old), dry_run_key(c, old) .. ':rows')
+        call('ZREM', key, old)
     end
 end
 
@@ -43,6 +56,7 @@ register('dry_run_start', function(keys, args)
         number_text(c.now), 'actor', args[8], 'change', args[6], 'attempts',
         0)
     call('EXPIRE', key, KEPT)
+    list_dry_run(c, app, id)
     queue(c, id, c.now)
     append_event(c, 'dry_run.requested', 'dry_run', id, 0, args[8], args[9],
         '')
