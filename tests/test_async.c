@@ -295,6 +295,21 @@ each_operation_has_its_effect_once(void **state)
 }
 
 
+/* A sidecar was killed in between, and the next one has other schemas. */
+static void
+outcomes_of_a_request_that_fails_as_a_whole_go_with_it(void **state)
+{
+    (void) state;
+    accept_request(SCIM_METHOD_POST, "/Bulk", bulk_body);
+    access_expect(&harness, "OK", "async_finish_bulk", accepted, "0", "1",
+        "0", "user", "u1", "1", "{\"status\":\"201\"}", NULL);
+    access_expect(&harness, "OK", "async_finish", accepted, "bulk", "", "0",
+        "{\"status\":\"500\"}", NULL);
+    assert_in_range(redis_harness_number(&harness,
+        "TTL scim:{007}:acme:async:%s:outcomes", accepted), 86000, 86400);
+}
+
+
 static void
 outcomes_of_a_bulk_request_are_told_once(void **state)
 {
@@ -455,6 +470,7 @@ main(void)
         ASYNC_TEST(a_bulk_request_is_kept_as_a_whole),
         ASYNC_TEST(each_operation_has_its_effect_once),
         ASYNC_TEST(outcomes_of_a_bulk_request_are_told_once),
+        ASYNC_TEST(outcomes_of_a_request_that_fails_as_a_whole_go_with_it),
         ASYNC_TEST(an_outcome_can_be_fetched),
         ASYNC_TEST(nobody_else_can_fetch_it),
         ASYNC_TEST(discovery_says_so),

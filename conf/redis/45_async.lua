@@ -36,6 +36,10 @@ register('async_read', function(keys, args)
     return fields
 end, { 'no-writes' })
 
+local function outcomes_key(c, id)
+    return async_key(c, id) .. ':outcomes'
+end
+
 -- async_finish <id> <resource type> <resource id or empty> <version> <data>
 -- → OK | STATE: it is finished already.
 register('async_finish', function(keys, args)
@@ -54,12 +58,9 @@ register('async_finish', function(keys, args)
     call('HSET', key, 'state', 'done', 'type', args[5], 'id', args[6], 'v',
         args[7], 'ts', number_text(c.now), 'event', event, 'data', args[8])
     call('EXPIRE', key, ASYNC_KEPT)
+    call('EXPIRE', outcomes_key(c, id), ASYNC_KEPT) -- of a Bulk request
     return { 'OK' }
 end, { 'allow-oom' })
-
-local function outcomes_key(c, id)
-    return async_key(c, id) .. ':outcomes'
-end
 
 -- async_finish_bulk <id> <last 0|1> <n> { number, resource type, resource id
 -- or empty, version, data }×n → OK | STATE: outcomes of operations of a Bulk
