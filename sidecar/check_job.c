@@ -1,8 +1,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <openssl/rand.h>
 
+#include "check_apply.h"
 #include "check_compare.h"
 #include "engine.h"
 #include "log.h"
@@ -94,58 +94,6 @@ send_call(check_job_t *job, redis_call_t *call, redis_reply_pt reply)
 
 /* ---- the end ---- */
 
-static void apply_from(check_job_t *job, long long first);
-
-
-static void
-on_applied(void *data, const redisReply *reply)
-{
-    long long    last = 0;
-    check_job_t *job = data;
-
-    if (!redis_reply_ok(reply)) {
-        log_error("check %s: not applied: %.200s", job->id, reply
-            ? redis_reply_code(reply) : "no connection to Redis");
-        job_end(job);
-        return;
-    }
-    if (reply->elements > 2) {
-        last = redis_reply_number(reply, reply->elements - 2);
-    }
-    if (last > 0 && last < redis_reply_number(reply, 1)) {
-        apply_from(job, last + 1);
-    } else {
-        job_end(job);
-    }
-}
-
-
-static void
-apply_from(check_job_t *job, long long first)
-{
-    char          seed[SCIM_UUID_LEN + 1];
-    unsigned char random[10];
-    redis_call_t  call;
-
-    if (RAND_bytes(random, sizeof(random)) != 1) {
-        job_end(job);
-        return;
-    }
-    scim_uuid_v7(loop_wall(), random, seed);
-    redis_call_begin(&call, "check_apply", false, job->shard, job->workspace,
-        job->engine->dataset);
-    redis_call_text(&call, job->app_id);
-    redis_call_text(&call, job->id);
-    redis_call_text(&call, "schedule");
-    redis_call_text(&call, "");
-    redis_call_text(&call, seed);
-    redis_call_text(&call, "");
-    redis_call_text(&call, "all");
-    redis_call_number(&call, first);
-    send_call(job, &call, on_applied);
-}
-
-
 /*
  * Does the app's policy have the report made right?  Never when the list is
  * suspicious, nor when more people would go than the guard lets go.
@@ -189,8 +137,8 @@ on_finished(void *data, const redisReply *reply)
     if (redis_reply_ok(reply) && strcmp(job->state, "done") == 0
         && may_apply(job))
     {
-        apply_from(job, 1);
-        return;
+        check_apply_start(job->engine, job->shard, job->workspace,
+            job->app_id, job->id);
     }
     job_end(job);
 }
