@@ -1,71 +1,21 @@
 #include "engine.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <openssl/rand.h>
 
 #include "call_gate.h"
+#include "dataset_note.h"
 #include "log.h"
 #include "retention.h"
 
 #define CLAIM_MAX    256
 #define STOP_TIMEOUT 20000 /* ms for calls in flight */
-#define PATH_LEN_MAX 512
 #define DRY_RUN_TURNS 8 /* periods until each shard was looked at */
 
 static void claim_dirty(loop_t *loop, void *data);
 static void claim_due(loop_t *loop, void *data);
-
-
-/* ---- the data set that we know ---- */
-
-static void
-note_path(const engine_t *engine, char *path, const char *suffix)
-{
-    snprintf(path, PATH_LEN_MAX, "%s/dataset-%s%s", engine->conf->state_dir,
-        engine->conf->name, suffix);
-}
-
-
-static void
-write_note(const engine_t *engine)
-{
-    char  path[PATH_LEN_MAX], new_path[PATH_LEN_MAX];
-    FILE *out;
-
-    note_path(engine, path, "");
-    note_path(engine, new_path, ".new");
-    out = fopen(new_path, "w");
-    if (out == NULL) {
-        log_error("%s: %s", new_path, strerror(errno));
-        return;
-    }
-    fprintf(out, "%s %lld\n", engine->dataset, engine->appended);
-    if (fclose(out) != 0 || rename(new_path, path) != 0) {
-        log_error("%s: %s", path, strerror(errno));
-    }
-}
-
-
-static bool
-read_note(const engine_t *engine, char *dataset, long long *appended)
-{
-    char  path[PATH_LEN_MAX];
-    FILE *in;
-    bool  ok;
-
-    note_path(engine, path, "");
-    in = fopen(path, "r");
-    if (in == NULL) {
-        return false;
-    }
-    ok = fscanf(in, "%79s %lld", dataset, appended) == 2;
-    fclose(in);
-    return ok;
-}
 
 
 /* ---- looking at shards ---- */
@@ -259,33 +209,7 @@ trim_kept(engine_t *engine)
 }
 
 
-/* ---- the guard ---- */
-
-static bool
-is_known(engine_t *engine, const char *id, long long appended)
-{
-    char      noted[80] = "";
-    long long noted_appended = 0;
-
-    if (!read_note(engine, noted, &noted_appended)) {
-        return true; /* the first one we see */
-    }
-    if (strcmp(noted, id) != 0) {
-        log_error("redis holds data set %s, known is %s: nothing is done. "
-            "To accept it remove the file dataset-%s in %s", id, noted,
-            engine->conf->name, engine->conf->state_dir);
-        return false;
-    }
-    if (appended < noted_appended) {
-        log_error("redis holds an older state of data set %s (%lld events, "
-            "%lld were seen): nothing is done. To accept it remove the file "
-            "dataset-%s in %s", id, appended, noted_appended,
-            engine->conf->name, engine->conf->state_dir);
-        return false;
-    }
-    return true;
-}
-
+/* ---- the data set ---- */
 
 static bool
 make_shards(engine_t *engine, unsigned count)
@@ -353,7 +277,8 @@ on_counted(void *data, const redisReply *reply)
 
     on_counter(data, reply);
     if (reply && reply->type == REDIS_REPLY_STRING && !engine->ready) {
-        engine->ready = is_known(engine, engine->dataset, engine->appended);
+        engine->ready = dataset_note_allows(engine->conf, engine->dataset,
+            engine->appended);
         if (engine->ready) {
             log_info("data set %s, %u shards, consumer %s", engine->dataset,
                 engine->shard_count, engine->conf->name);
@@ -362,7 +287,7 @@ on_counted(void *data, const redisReply *reply)
         }
     }
     if (engine->ready && reply) {
-        write_note(engine);
+        dataset_note_write(engine->conf, engine->dataset, engine->appended);
     }
 }
 
