@@ -13,9 +13,11 @@ typedef struct {
 static ngx_int_t ngx_http_scim_push_error_pages(ngx_conf_t *cf,
     ngx_http_core_loc_conf_t *clcf, ngx_str_t *uri,
     const ngx_http_scim_error_page_t *pages, ngx_uint_t n);
+static ngx_int_t ngx_http_scim_forget_length(ngx_http_request_t *r);
 static ngx_int_t ngx_http_scim_error_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_scim_meant_for_us(ngx_http_request_t *r,
     ngx_str_t *prefix);
+static u_char *ngx_http_scim_behind_method(u_char *p, u_char *end);
 static ngx_uint_t ngx_http_scim_without_tls(ngx_http_request_t *r);
 static ngx_int_t ngx_http_scim_error_reply(ngx_http_scim_ctx_t *ctx);
 
@@ -112,6 +114,13 @@ ngx_http_scim_error_init(ngx_conf_t *cf)
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_SERVER_REWRITE_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_scim_forget_length;
+
     h = ngx_array_push(&cmcf->phases[NGX_HTTP_PREACCESS_PHASE].handlers);
     if (h == NULL) {
         return NGX_ERROR;
@@ -120,6 +129,24 @@ ngx_http_scim_error_init(ngx_conf_t *cf)
     *h = ngx_http_scim_error_handler;
 
     return NGX_OK;
+}
+
+
+/*
+ * A body that is too large is found once more on the way to the error page,
+ * unless it is being discarded; over HTTP/2 nginx passes over it without
+ * saying so, and would answer the second 413 with its own page.
+ */
+static ngx_int_t
+ngx_http_scim_forget_length(ngx_http_request_t *r)
+{
+    if (r->internal && r->error_page && !r->discard_body
+        && r->err_status == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE)
+    {
+        r->headers_in.content_length_n = -1;
+    }
+
+    return NGX_DECLINED;
 }
 
 
@@ -166,6 +193,21 @@ ngx_http_scim_error_handler(ngx_http_request_t *r)
 }
 
 
+static u_char *
+ngx_http_scim_behind_method(u_char *p, u_char *end)
+{
+    while (p < end && *p != ' ') {
+        p++;
+    }
+
+    while (p < end && *p == ' ') {
+        p++;
+    }
+
+    return p;
+}
+
+
 /* By the request line as it came: there may be no more of the request. */
 static ngx_int_t
 ngx_http_scim_meant_for_us(ngx_http_request_t *r, ngx_str_t *prefix)
@@ -182,12 +224,13 @@ ngx_http_scim_meant_for_us(ngx_http_request_t *r, ngx_str_t *prefix)
         end = r->header_in->last;
     }
 
-    while (p < end && *p != ' ') {
-        p++;
-    }
+    if (p == NULL) {
+        /* HTTP/2 has none before all pseudo-headers are read */
+        p = r->uri_start;
+        end = r->uri_end;
 
-    while (p < end && *p == ' ') {
-        p++;
+    } else {
+        p = ngx_http_scim_behind_method(p, end);
     }
 
     len = end - p;

@@ -34,6 +34,34 @@ sub error_of {
 }
 
 
+# What a POST whose body does not come is answered over HTTP/2 (RFC 9113).
+sub h2_answer {
+    my ($port, $path, %more) = @_;
+    my ($got, $content) = ('', '');
+    my $socket = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port") // die;
+    my %header = (authorization => "Bearer $stack->{token}{scim}", %more);
+    my $block = join '', map { pack 'x C/a C/a', @$_ } [ ':method', 'POST' ],
+        [ ':scheme', 'http' ], [ ':authority', 'a' ], [ ':path', $path ],
+        map { [ $_, $header{$_} ] } keys %header;
+    syswrite $socket, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+        . pack('x3 C C x4', 4, 0)
+        . pack('x n C C N a*', length $block, 1, 4, 1, $block);
+    while (IO::Select->new($socket)->can_read(60)
+        && sysread $socket, $got, 65536, length $got)
+    {
+        while (length $got >= 9) {
+            my ($length, $type, $flags) = (unpack('N', "\0$got"),
+                unpack 'x3 C C', $got);
+            last if length $got < 9 + $length;
+            my $frame = substr substr($got, 0, 9 + $length, ''), 9;
+            $content .= $frame if $type == 0;
+            return $content if $type < 2 && $flags & 1;
+        }
+    }
+    return $content;
+}
+
+
 # of the request as such
 error_of($stack, 'a broken header', 400, "GET /scim/v2/Users HTTP/1.1\r\n"
     . "Host: a\r\nContent-Length: many\r\n\r\n");
@@ -104,6 +132,20 @@ for my $socket (@many) {
     $status{ $json->decode($answer->{content})->{status} }++;
 }
 is_deeply(\%status, { 403 => 21, 503 => 4 }, 'a rate that is exceeded');
+$edge->quit_nginx;
+
+# over HTTP/2
+my $h2 = TestScim::free_port();
+$edge = $stack->second_nginx(sub {
+    s/listen [^;]*;/$& listen 127.0.0.1:$h2 http2;/ });
+for ([ 'a body that is too large', 413, '/scim/v2/Users',
+        'content-length' => 5_000_000 ],
+    [ 'a path that is none', 400, '/scim/v2/%zz' ])
+{
+    my ($name, $status, @request) = @$_;
+    my $error = eval { $json->decode(h2_answer($h2, @request)) };
+    is($error->{status}, $status, "$name, over HTTP/2");
+}
 $edge->quit_nginx;
 
 # of TLS
