@@ -142,18 +142,19 @@ ngx_http_scim_method(ngx_http_request_t *r)
 
 
 /*
- * A header that nginx keeps no pointer to; several are one list, joined by
- * commas.
+ * All values of a header that nginx keeps no pointer to, with commas between
+ * them: several are one list.  Into `out` where that is not NULL; answers the
+ * length.
  */
-static scim_text_t
-ngx_http_scim_other_header(ngx_http_request_t *r, ngx_str_t *name)
+static size_t
+ngx_http_scim_join_header(ngx_http_request_t *r, ngx_str_t *name, u_char *out)
 {
-    ngx_str_t         value, joined;
+    size_t            len;
     ngx_uint_t        i;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
-    ngx_str_null(&value);
+    len = 0;
 
     for (part = &r->headers_in.headers.part; part; part = part->next) {
         h = part->elts;
@@ -165,21 +166,35 @@ ngx_http_scim_other_header(ngx_http_request_t *r, ngx_str_t *name)
                 continue;
             }
 
-            if (value.len == 0) {
-                value = h[i].value;
-                continue;
+            if (out && len) {
+                out = ngx_cpymem(out, ", ", 2);
             }
 
-            joined.len = value.len + 2 + h[i].value.len;
-            joined.data = ngx_pnalloc(r->pool, joined.len);
-            if (joined.data == NULL) {
-                return ngx_http_scim_text(&value);
+            if (out) {
+                out = ngx_cpymem(out, h[i].value.data, h[i].value.len);
             }
 
-            ngx_snprintf(joined.data, joined.len, "%V, %V", &value,
-                         &h[i].value);
-            value = joined;
+            len += h[i].value.len + (len ? 2 : 0);
         }
+    }
+
+    return len;
+}
+
+
+static scim_text_t
+ngx_http_scim_other_header(ngx_http_request_t *r, ngx_str_t *name)
+{
+    ngx_str_t  value;
+
+    value.len = ngx_http_scim_join_header(r, name, NULL);
+    value.data = value.len ? ngx_pnalloc(r->pool, value.len) : NULL;
+
+    if (value.data) {
+        (void) ngx_http_scim_join_header(r, name, value.data);
+
+    } else {
+        value.len = 0;
     }
 
     return ngx_http_scim_text(&value);

@@ -190,6 +190,15 @@ raw_error('a URI that is too long', 414, 'GET /scim/v2/Users?filter='
 raw_error('both lengths', 400, "POST /scim/v2/Users HTTP/1.1\r\n$head"
     . "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
 
+# a header in many pieces takes no more than its pieces
+my $peak = sub { TestScim::slurp("/proc/$worker/status") =~ /VmHWM:\s*(\d+)/
+    ? $1 : die };
+my $before = $peak->();
+raw("DELETE /scim/v2/Users/none HTTP/1.1\r\n$head"
+    . ('Prefer: ' . 'x' x 22 . "\r\n") x 900 . "\r\n");
+cmp_ok($peak->() - $before, '<', 3000, 'a header that comes 900 times')
+    or diag("KiB before: $before");
+
 raw_error('a broken header', 400, "GET /scim/v2/Users HTTP/1.1\r\nHost: a\r\n"
     . "Content-Length: many\r\n\r\n");
 like(raw("GET /other HTTP/1.1\r\nHost: a\r\nContent-Length: many\r\n\r\n")
