@@ -23,6 +23,7 @@ my $hook = $stack->must('admin', 'POST', '/webhooks', {
     url => $receiver->url . '/in-the-url',
     secret => "file:$stack->{dir}/webhook" })->{id};
 my ($last, $txn) = ('', 0);
+my $longest = 'a' . "\x{e9}" x 63; # 127 bytes
 
 # What operators did since the last question: "op resource" with the entries.
 sub entries {
@@ -62,7 +63,7 @@ ok((grep { $_->{op} eq 'token.created' && $_->{actor} =~ /^scimctl:\w/
 
 my $id = audited('an app', { op => 'app.created', resource => 'app:$id',
     app => '$id', why => '' }, 'POST', '/apps', { name => 'Paint',
-    accessRoles => [ 'viewer', 'editor' ], defaultAccessRole => 'viewer',
+    accessRoles => [ 'viewer', 'editor', $longest ], defaultAccessRole => 'viewer',
     settleSeconds => 0, connector => $app->connector })->{id};
 my %app = (resource => "app:$id", app => $id);
 audited('its seats', { %app, op => 'app.updated', why => 'changed: seats' },
@@ -81,6 +82,10 @@ audited('a share of a team', { app => $id, op => 'share.put', resource =>
 audited('a share of a person', { app => $id, op => 'share.put',
     resource => "user:$ann", why => "as owner, with the app's default" },
     'PUT', "/apps/$id/shares/users/$ann", { role => 'owner' });
+audited('... with a long access role', { app => $id, op => 'share.put',
+    resource => "user:$ann", why => "as owner, access role $longest" },
+    'PUT', "/apps/$id/shares/users/$ann", { role => 'owner',
+    accessRole => $longest });
 audited('... taken back', { app => $id, op => 'share.deleted',
     resource => "user:$ann" }, 'DELETE', "/apps/$id/shares/users/$ann");
 

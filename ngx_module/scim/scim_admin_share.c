@@ -17,13 +17,13 @@ subject_of(const scim_admin_t *admin, const char *kind, char *out, size_t size)
 static scim_step_t
 share_put(scim_admin_t *admin, json_t *share, const char *subject)
 {
-    char                  why[200];
+    char                  why[200]; /* an access role has 128 bytes, at most */
     const char           *access = json_string_value(json_object_get(share,
         "accessRole"));
     scim_buffer_t         text;
     const scim_request_t *request = admin->head.request;
 
-    snprintf(why, sizeof(why), "as %s, %s%.100s", json_string_value(
+    snprintf(why, sizeof(why), "as %s, %s%s", json_string_value(
         json_object_get(share, "role")), access ? "access role "
         : "with the app's default", access ? access : "");
     json_object_set_new(share, "by",
