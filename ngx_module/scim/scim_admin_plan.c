@@ -80,6 +80,7 @@ read_share(scim_admin_t *admin, const char *kind)
     char          subject[80];
     const json_t *id = json_object_get(admin->body, kind);
     const json_t *access = json_object_get(admin->body, "accessRole");
+    const json_t *remove = json_object_get(admin->body, "remove");
     const char   *role = json_string_value(json_object_get(admin->body,
         "role"));
 
@@ -89,8 +90,12 @@ read_share(scim_admin_t *admin, const char *kind)
     }
     snprintf(subject, sizeof(subject), "%s:%s", kind, json_string_value(id));
     admin->result = json_pack("{ss}", "subject", subject);
-    if (json_is_true(json_object_get(admin->body, "remove"))) {
+    if (json_is_true(remove)) {
         return true;
+    }
+    if (remove && !json_is_false(remove)) {
+        scim_admin_error(admin, 400, "remove: must be true or false");
+        return false;
     }
     if (role == NULL || (strcmp(role, "owner") != 0
                          && strcmp(role, "collaborator") != 0))
