@@ -233,8 +233,8 @@ without_a_limit_nothing_is_written_for_a_call(void **state)
     (void) state;
     make_people("");
     attempt(0, "done", "ok");
-    assert_int_equal(redis_harness_number(&harness, "EXISTS " WS
-        "app:%s:delivery", app), 0);
+    assert_int_equal(redis_harness_number(&harness, "HLEN " WS
+        "app:%s:delivery", app), 1);
 }
 
 
@@ -527,6 +527,27 @@ no_attempt_counts_while_the_app_is_down(void **state)
 }
 
 
+/* Though those it worked for are not among the first of its people. */
+static void
+an_outage_of_an_app_that_worked_is_no_dead_letter(void **state)
+{
+    (void) state;
+    make_people("\"concurrency\":100,\"maxAttempts\":2");
+    attempt(PEOPLE - 1, "done", "ok");
+    for (int i = 0; i < 7; i++) {
+        let_probe();
+        assert_string_equal(claim(0, "one", NULL), "OK");
+        finish_with(0, "waiting", "failed", "2", "0", "");
+    }
+    freeReplyObject(redis_harness_command(&harness, "HINCRBY " WS
+        "task:%s failedAt -20000", task[0]));
+    let_probe();
+    assert_string_equal(claim(0, "one", NULL), "OK");
+    finish_with(0, "waiting", "failed", "2", "0", "");
+    assert_string_equal(task_field(0, "state"), "waiting");
+}
+
+
 /* An error of its own each time, and never anything else: no outage. */
 static void
 an_app_that_never_worked_makes_dead_letters(void **state)
@@ -660,6 +681,7 @@ main(void)
         cmocka_unit_test(half_of_the_last_twenty_and_the_app_is_down),
         cmocka_unit_test(one_probe_at_a_time_each_by_another_task),
         cmocka_unit_test(no_attempt_counts_while_the_app_is_down),
+        cmocka_unit_test(an_outage_of_an_app_that_worked_is_no_dead_letter),
         cmocka_unit_test(an_app_that_never_worked_makes_dead_letters),
         cmocka_unit_test(a_refusal_of_one_is_an_answer_one_of_all_is_not),
         cmocka_unit_test(an_app_that_is_down_says_since_when_and_why),

@@ -424,12 +424,15 @@ do
     function delivery.note(c, app, health, why)
         local key = state_key(c, app)
         local s = call('HMGET', key, 'recent', 'failures', 'openUntil',
-            'probes')
+            'probes', 'okAt')
         if health == 'ok' then
             if s[3] then
                 return close(c, app)
             end
             if not s[1] then
+                if not s[5] then -- it worked once: no definition is wrong
+                    call('HSET', key, 'okAt', number_text(c.now))
+                end
                 return ''
             end
         end
