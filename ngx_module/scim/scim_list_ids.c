@@ -80,18 +80,21 @@ on_collected(scim_resource_t *resource, scim_text_t ids)
 }
 
 
+static void
+make_nested(scim_plan_t *range)
+{
+    range->range.source = "nested";
+    range->range.by_id = false;
+}
+
+
 scim_step_t
 scim_list_read_nested(scim_resource_t *resource, scim_plan_t *range)
 {
     scim_list_t *list = resource->list;
     scim_text_t *after = &list->position.after;
 
-    range->range.source = "nested";
-    range->range.by_id = false;
-    if (list->collect) {
-        scim_buffer_reset(&list->behind);
-        return request_ids(resource);
-    }
+    make_nested(range);
     if (after->len == SCIM_UUID_LEN + 1 && !list->sorted) {
         /* a walk that began when the group held no groups: "U", the id */
         after->text++;
@@ -110,6 +113,11 @@ on_ids(scim_operation_t *operation, const scim_reply_t *reply)
     scim_text_t      last = scim_reply_text(reply, 2);
     scim_text_t      ids = scim_reply_text(reply, 3);
 
+    if (scim_reply_is(reply, "NESTED") && list->collect) {
+        make_nested(list->reading);
+        scim_buffer_reset(&list->behind);
+        return request_ids(resource);
+    }
     if (scim_reply_is(reply, "NESTED")) {
         return scim_list_read_nested(resource, list->reading);
     }
