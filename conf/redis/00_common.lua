@@ -78,6 +78,17 @@ local function append_event(c, op, kind, id, version, actor, txn, data)
         'actor', actor, 'txn', txn, 'data', data == '' and '{}' or data)
 end
 
+-- The shard's set of what is due holds the workspace's `id` until then; `due`
+-- nil = no more.
+local function queue_in(c, set, id, due)
+    local member = c.workspace .. ' ' .. id
+    if due then
+        call('ZADD', c.shard .. set, number_text(due), member)
+    else
+        call('ZREM', c.shard .. set, member)
+    end
+end
+
 -- Calls `command key ... list` in pieces that unpack() can take; the answers
 -- of all pieces as one list, for commands that answer with a list.
 local function call_in_chunks(command, key, list)

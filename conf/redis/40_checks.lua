@@ -26,15 +26,6 @@ local function check_key(c, id)
     return c.prefix .. 'check:' .. id
 end
 
-local function queue_check(c, id, due)
-    local member = c.workspace .. ' ' .. id
-    if due then
-        call('ZADD', c.shard .. 'checks', number_text(due), member)
-    else
-        call('ZREM', c.shard .. 'checks', member)
-    end
-end
-
 local function keep_check(c, id)
     for _, suffix in ipairs({ '', ':findings', ':applied' }) do
         call('EXPIRE', check_key(c, id) .. suffix, CHECK_KEPT)
@@ -44,7 +35,7 @@ end
 local function end_check(c, id, state, reason)
     call('HSET', check_key(c, id), 'state', state, 'reason', reason,
         'finished', number_text(c.now), 'owner', '')
-    queue_check(c, id, nil)
+    queue_in(c, 'checks', id, nil)
     keep_check(c, id)
     local check = call('HMGET', check_key(c, id), 'app', 'count',
         'suspicious')
@@ -67,7 +58,7 @@ local function new_check(c, app, id, actor)
     list_check(c, app, id)
     call('HSET', check_key(c, id), 'app', app, 'state', 'running', 'created',
         number_text(c.now), 'actor', actor, 'count', 0)
-    queue_check(c, id, c.now)
+    queue_in(c, 'checks', id, c.now)
 end
 
 -- check_start <app> <id> <actor> <txn>: to be done by a sidecar
@@ -90,7 +81,7 @@ local function claim_check(c, id, owner, lease)
     local key = check_key(c, id)
     local check = call('HMGET', key, 'state', 'attempts')
     if check[1] ~= 'running' then
-        queue_check(c, id, nil)
+        queue_in(c, 'checks', id, nil)
         return false
     end
     if tonumber(check[2] or 0) >= CHECK_TRIES then
@@ -99,7 +90,7 @@ local function claim_check(c, id, owner, lease)
     end
     call('HINCRBY', key, 'attempts', '1')
     call('HSET', key, 'owner', owner)
-    queue_check(c, id, c.now + lease)
+    queue_in(c, 'checks', id, c.now + lease)
     return true
 end
 
@@ -179,7 +170,7 @@ register('check_renew', function(keys, args)
     if not holds_check(c, args[4], args[5], args[6]) then
         return { 'STATE' }
     end
-    queue_check(c, args[4], c.now + tonumber(args[7]))
+    queue_in(c, 'checks', args[4], c.now + tonumber(args[7]))
     return { 'OK' }
 end, { 'allow-oom' })
 

@@ -15,15 +15,6 @@ local function dry_run_key(c, id)
     return c.prefix .. 'dryrun:' .. id
 end
 
-local function queue(c, id, due)
-    local member = c.workspace .. ' ' .. id
-    if due then
-        call('ZADD', c.shard .. 'dryruns', number_text(due), member)
-    else
-        call('ZREM', c.shard .. 'dryruns', member)
-    end
-end
-
 -- Ids begin with the time: the first ones go.
 local function list_dry_run(c, app, id)
     local key = app_key(c, app) .. ':dryruns'
@@ -57,7 +48,7 @@ register('dry_run_start', function(keys, args)
         0)
     call('EXPIRE', key, KEPT)
     list_dry_run(c, app, id)
-    queue(c, id, c.now)
+    queue_in(c, 'dryruns', id, c.now)
     append_event(c, 'dry_run.requested', 'dry_run', id, 0, args[8], args[9],
         '')
     return { 'OK' }
@@ -66,14 +57,14 @@ end, {})
 local function end_dry_run(c, id, state, reason)
     call('HSET', dry_run_key(c, id), 'state', state, 'reason', reason,
         'finished', number_text(c.now), 'owner', '')
-    queue(c, id, nil)
+    queue_in(c, 'dryruns', id, nil)
 end
 
 local function claim(c, id, owner, lease)
     local key = dry_run_key(c, id)
     local run = call('HMGET', key, 'state', 'attempts')
     if run[1] ~= 'running' then
-        queue(c, id, nil)
+        queue_in(c, 'dryruns', id, nil)
         return false
     end
     if tonumber(run[2]) >= TRIES then
@@ -82,7 +73,7 @@ local function claim(c, id, owner, lease)
     end
     call('HINCRBY', key, 'attempts', '1')
     call('HSET', key, 'owner', owner)
-    queue(c, id, c.now + lease)
+    queue_in(c, 'dryruns', id, c.now + lease)
     return true
 end
 
@@ -134,7 +125,7 @@ register('dry_run_rows', function(keys, args)
         call('RPUSH', rows, unpack(args, 9))
         call('EXPIRE', rows, KEPT)
     end
-    queue(c, id, c.now + tonumber(args[7]))
+    queue_in(c, 'dryruns', id, c.now + tonumber(args[7]))
     return { 'OK' }
 end, {})
 

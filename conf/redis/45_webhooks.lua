@@ -27,21 +27,12 @@ local function first_behind(c, cursor)
     return found[1] and found[1][1] or ''
 end
 
-local function queue_webhook(c, id, due)
-    local member = c.workspace .. ' ' .. id
-    if due then
-        call('ZADD', c.shard .. 'webhooks', number_text(due), member)
-    else
-        call('ZREM', c.shard .. 'webhooks', member)
-    end
-end
-
 -- Whoever delivers now does so no more: its commits are refused.
 local function free_webhook(c, id)
     local key = webhook_key(c, id) .. ':state'
     call('HINCRBY', key, 'epoch', '1')
     call('HSET', key, 'owner', '', 'paused', '')
-    queue_webhook(c, id, (call('HGET', key, 'off') or '') == '' and c.now
+    queue_in(c, 'webhooks', id, (call('HGET', key, 'off') or '') == '' and c.now
         or nil)
 end
 
@@ -125,7 +116,7 @@ register('webhook_delete', function(keys, args)
     call('DEL', key .. ':state', key .. ':retries', key .. ':attempts', key
         .. ':deliveries')
     call('ZREM', c.prefix .. 'webhooks', args[4])
-    queue_webhook(c, args[4], nil)
+    queue_in(c, 'webhooks', args[4], nil)
     audit_operator(c, 'webhook.deleted', 'webhook:' .. args[4], '', '',
         args[5], args[6])
     return { 'OK' }
@@ -180,7 +171,7 @@ register('webhook_test', function(keys, args)
     call('ZADD', key .. ':retries', number_text(c.now), entry)
     call('HSET', key .. ':attempts', entry, '0 ' .. number_text(c.now))
     if (state[2] or '') == '' then
-        queue_webhook(c, args[4], c.now)
+        queue_in(c, 'webhooks', args[4], c.now)
     end
     append_event(c, 'webhook.test', 'webhook', args[4], 0, args[5], args[6],
         '')
@@ -277,11 +268,11 @@ register('webhook_due', function(keys, args)
         local fails = (state[2] or '') ~= '' and 1 or 0
         if call('EXISTS', webhook_key(c, id)) == 0
             or (state[1] or '') ~= '' then
-            queue_webhook(c, id, nil)
+            queue_in(c, 'webhooks', id, nil)
         elseif room > 0 and fails <= failing_room then
             room, failing_room = room - 1, failing_room - fails
             call('HSET', key, 'owner', args[4])
-            queue_webhook(c, id, c.now + tonumber(args[5]))
+            queue_in(c, 'webhooks', id, c.now + tonumber(args[5]))
             for _, text in ipairs({ workspace, id, call('HINCRBY', key,
                 'epoch', 1), fails }) do
                 out[#out + 1] = text
@@ -496,18 +487,18 @@ register('webhook_commit', function(keys, args)
     end
     if off ~= '' then
         call('HSET', key .. ':state', 'owner', '')
-        queue_webhook(c, id, nil)
+        queue_in(c, 'webhooks', id, nil)
         switch_off(c, id, key, off)
         return { 'OK', '', off }
     end
     if args[7] ~= '0' then
-        queue_webhook(c, id, c.now + tonumber(args[7]))
+        queue_in(c, 'webhooks', id, c.now + tonumber(args[7]))
         return { 'OK', '', '' }
     end
     local due = next_due(c, key)
     call('HSET', key .. ':state', 'owner', '', 'paused', due > c.now
         and call('HGET', key .. ':state', 'paused') or '')
-    queue_webhook(c, id, due)
+    queue_in(c, 'webhooks', id, due)
     return { 'OK', number_text(math.max(0, due - c.now)), '' }
 end, { 'allow-oom' })
 
