@@ -1,6 +1,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 #include <curl/curl.h>
@@ -56,6 +57,21 @@ connector_harness_stop(connector_harness_t *harness)
         scim_app_free(&harness->definition);
     }
     curl_global_cleanup();
+}
+
+
+void
+connector_harness_define(connector_harness_t *harness, const char *verbs)
+{
+    char text[2048];
+    int  len = snprintf(text, sizeof(text), "{\"id\":\"a\",\"name\":\"A\","
+        "\"accessRoles\":[\"member\"],\"defaultAccessRole\":\"member\","
+        "\"connector\":{\"type\":\"http\",\"baseUrl\":"
+        "\"http://127.0.0.1:%u\",%s}}", mock_app_port(harness->app), verbs);
+
+    assert_true(len > 0 && (size_t) len < sizeof(text));
+    assert_true(scim_app_read(text, (size_t) len, &harness->definition));
+    harness->task.app = &harness->definition;
 }
 
 

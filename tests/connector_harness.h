@@ -21,6 +21,13 @@ typedef struct {
 void connector_harness_start(connector_harness_t *harness, bool secrets);
 void connector_harness_stop(connector_harness_t *harness);
 
+/*
+ * Defines the app: an http connector at the mock app with these verbs, as the
+ * members of its JSON object.
+ */
+void connector_harness_define(connector_harness_t *harness,
+    const char *verbs);
+
 /* Starts the task; memory must suffice. */
 void connector_harness_begin(connector_harness_t *harness,
     connector_done_pt done, void *data);

@@ -206,16 +206,41 @@ members_of_the_wrong_kind_are_refused(void **state)
     (void) state;
     refused("name", NULL);
     refused("name", "\"\"");
+    refused("name", "7");
+    refused("name", "\"a\\nb\"");
+    refused("seats", "0");
+    refused("seats", "-1");
+    refused("seats", "2.5");
+    refused("seats", "\"3\"");
+    taken("seats", "null");
+    refused("accessRoles", "[]");
+    refused("accessRoles", "\"member\"");
+    refused_at("accessRoles", "[\"member\",\"\"]", "accessRoles[1]");
+    refused_at("accessRoles", "[\"member\",7]", "accessRoles[1]");
+    refused_at("accessRoles", "[\"member\",\"a\",\"a\"]", "accessRoles[2]");
+    refused("defaultAccessRole", "\"owner\"");
+    refused("defaultAccessRole", NULL);
+    refused("limits", "[]");
+    refused("limits.concurrency", "0");
+    refused("limits.concurrency", "1.5");
+    refused("limits.ratePerSecond", "0");
+    taken("limits.ratePerSecond", "0.5");
+    refused("limits.timeoutMs", "0");
+    refused("limits.maxAttempts", "0");
+    refused("guard.percent", "101");
+    refused("guard.percent", "-1");
+    refused("guard.windowSeconds", "0");
+    refused("settleSeconds", "-1");
+}
+
+
+static void
+a_connector_of_the_wrong_kind_is_refused(void **state)
+{
+    (void) state;
     refused("connector.list.pending", "\"no\"");
-    refused("exemptions", "{}");
     refused("connector.find", "{\"method\":\"GET\",\"path\":\"/m\","
         "\"items\":\"\",\"map\":{\"id\":\"/id\",\"email\":\"/e\"}}");
-    refused_at("exemptions", "[{\"member\":\"a\"}]",
-        "exemptions[0].reason");
-    refused_at("exemptions", "[{\"member\":\"a\",\"reason\":\"r\","
-        "\"owner\":\"o\",\"until\":\"soon\"}]", "exemptions[0].until");
-    taken("exemptions", "[{\"member\":\"a\",\"reason\":\"r\","
-        "\"owner\":\"o\",\"until\":\"2026-12-31\"}]");
     refused("connector.list.pendingStates", "\"x\"");
     taken("connector.list.pendingStates", "[\"invited\"]");
     refused_at("connector.list.nextUrl", "\"/n\"", "connector.list.next");
@@ -249,6 +274,18 @@ members_of_the_wrong_kind_are_refused(void **state)
     refused_at("connector.assign", "{\"method\":\"PUT\",\"path\":"
         "\"/g/${member.id}\"}", "connector.role");
     taken("connector.list.pending", "false");
+    refused("connector.remind", "{\"method\":\"POST\",\"path\":\"/r\"}");
+    taken("connector.remind", "{\"method\":\"POST\",\"path\":"
+        "\"/r/${member.id}\"}");
+    refused("connector", NULL);
+    refused("connector", "[]");
+}
+
+
+static void
+checks_and_invites_of_the_wrong_kind_are_refused(void **state)
+{
+    (void) state;
     taken("checks", "{\"everySeconds\":60}");
     taken("checks", "{\"everySeconds\":60,\"apply\":true}");
     refused_at("checks", "{}", "checks.everySeconds");
@@ -269,36 +306,20 @@ members_of_the_wrong_kind_are_refused(void **state)
         "invites.remindEverySeconds");
     refused_at("invites", "{\"remindMax\":2}",
         "invites.remindEverySeconds");
-    refused("connector.remind", "{\"method\":\"POST\",\"path\":\"/r\"}");
-    taken("connector.remind", "{\"method\":\"POST\",\"path\":"
-        "\"/r/${member.id}\"}");
-    refused("name", "7");
-    refused("name", "\"a\\nb\"");
-    refused("seats", "0");
-    refused("seats", "-1");
-    refused("seats", "2.5");
-    refused("seats", "\"3\"");
-    taken("seats", "null");
-    refused("accessRoles", "[]");
-    refused("accessRoles", "\"member\"");
-    refused_at("accessRoles", "[\"member\",\"\"]", "accessRoles[1]");
-    refused_at("accessRoles", "[\"member\",7]", "accessRoles[1]");
-    refused_at("accessRoles", "[\"member\",\"a\",\"a\"]", "accessRoles[2]");
-    refused("defaultAccessRole", "\"owner\"");
-    refused("defaultAccessRole", NULL);
-    refused("limits", "[]");
-    refused("limits.concurrency", "0");
-    refused("limits.concurrency", "1.5");
-    refused("limits.ratePerSecond", "0");
-    taken("limits.ratePerSecond", "0.5");
-    refused("limits.timeoutMs", "0");
-    refused("limits.maxAttempts", "0");
-    refused("guard.percent", "101");
-    refused("guard.percent", "-1");
-    refused("guard.windowSeconds", "0");
-    refused("settleSeconds", "-1");
-    refused("connector", NULL);
-    refused("connector", "[]");
+}
+
+
+static void
+exemptions_of_the_wrong_kind_are_refused(void **state)
+{
+    (void) state;
+    refused("exemptions", "{}");
+    refused_at("exemptions", "[{\"member\":\"a\"}]",
+        "exemptions[0].reason");
+    refused_at("exemptions", "[{\"member\":\"a\",\"reason\":\"r\","
+        "\"owner\":\"o\",\"until\":\"soon\"}]", "exemptions[0].until");
+    taken("exemptions", "[{\"member\":\"a\",\"reason\":\"r\","
+        "\"owner\":\"o\",\"until\":\"2026-12-31\"}]");
 }
 
 
@@ -631,6 +652,9 @@ main(void)
         cmocka_unit_test(ways_to_authenticate_are_checked),
         cmocka_unit_test(unknown_members_are_refused_with_their_place),
         cmocka_unit_test(members_of_the_wrong_kind_are_refused),
+        cmocka_unit_test(a_connector_of_the_wrong_kind_is_refused),
+        cmocka_unit_test(checks_and_invites_of_the_wrong_kind_are_refused),
+        cmocka_unit_test(exemptions_of_the_wrong_kind_are_refused),
         cmocka_unit_test(connector_types_are_checked),
         cmocka_unit_test(verbs_are_checked),
         cmocka_unit_test(lists_are_checked),

@@ -102,16 +102,12 @@ on_done(void *data, const connector_outcome_t *outcome)
 static void
 run(fixture_t *f, const char *verbs, int status, const char *body)
 {
-    char text[2048];
-    int  len = snprintf(text, sizeof(text), "{\"id\":\"a\",\"name\":\"A\","
-        "\"accessRoles\":[\"member\"],\"defaultAccessRole\":\"member\","
-        "\"connector\":{\"type\":\"http\",\"baseUrl\":"
-        "\"http://127.0.0.1:%u\",%s,\"list\":{\"method\":\"GET\","
-        "\"path\":\"/members\",\"items\":\"\",\"map\":{\"id\":\"/id\","
-        "\"email\":\"/email\"}}}}", mock_app_port(f->base.app), verbs);
+    char text[1536];
 
-    assert_true(scim_app_read(text, (size_t) len, &f->base.definition));
-    f->base.task.app = &f->base.definition;
+    snprintf(text, sizeof(text), "%s,\"list\":{\"method\":\"GET\","
+        "\"path\":\"/members\",\"items\":\"\",\"map\":{\"id\":\"/id\","
+        "\"email\":\"/email\"}}", verbs);
+    connector_harness_define(&f->base, text);
     mock_app_answer(f->base.app, status, "", body);
     connector_harness_begin(&f->base, on_done, f);
     assert_int_equal(connector_harness_run(&f->base, WATCHDOG), 0);

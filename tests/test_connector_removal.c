@@ -72,17 +72,13 @@ static void
 run(fixture_t *f, const char *verbs, outcome_kind_t kind,
     removal_word_t removal)
 {
-    char text[2048];
-    int  len = snprintf(text, sizeof(text), "{\"id\":\"a\",\"name\":\"A\","
-        "\"accessRoles\":[\"member\"],\"defaultAccessRole\":\"member\","
-        "\"connector\":{\"type\":\"http\",\"baseUrl\":"
-        "\"http://127.0.0.1:%u\",%s"
-        "\"cancel\":{\"method\":\"DELETE\",\"path\":\"/i/${member.id}\"},"
-        "\"remove\":{\"method\":\"DELETE\",\"path\":\"/m/${member.id}\"}}}",
-        mock_app_port(f->base.app), verbs);
+    char text[1536];
 
-    assert_true(scim_app_read(text, (size_t) len, &f->base.definition));
-    f->base.task.app = &f->base.definition;
+    snprintf(text, sizeof(text), "%s"
+        "\"cancel\":{\"method\":\"DELETE\",\"path\":\"/i/${member.id}\"},"
+        "\"remove\":{\"method\":\"DELETE\",\"path\":\"/m/${member.id}\"}",
+        verbs);
+    connector_harness_define(&f->base, text);
     connector_harness_begin(&f->base, on_done, f);
     assert_int_equal(connector_harness_run(&f->base, WATCHDOG), 0);
     assert_int_equal(f->outcome.kind, kind);

@@ -160,7 +160,8 @@ sub send_answer {
 }
 
 
-# Bytes and no more; dripping is a process of its own.
+# Bytes and no more; dripping is a process of its own.  Its pauses are the fault
+# that is played, nothing waits for them.
 sub send_raw {
     my ($client, $answer) = @_;
     my ($text, $step) = ($answer->{raw} // $answer->{drip}, 65536);

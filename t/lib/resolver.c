@@ -92,6 +92,7 @@ getaddrinfo(const char *name, const char *service,
     if (name == NULL || !find_line(name, service, line, sizeof(line))) {
         return next(name, service, hints, result);
     }
+    /* the look-up hangs, in libcurl's thread, until the file says otherwise */
     while (strcmp(line, "hang") == 0) {
         usleep(PAUSE_US);
         if (!find_line(name, service, line, sizeof(line))) {
