@@ -344,6 +344,119 @@ a_thousand_groups_are_looked_at_at_most(void **state)
 }
 
 
+/* `layers` of groups, each in all of the layer above, without asking anybody:
+ * number i of layer l is lattice_id(l, i), layer 0 is the lowest. */
+static void
+lattice(int layers, int width)
+{
+    freeReplyObject(redis_harness_command(&harness, "EVAL %s 1 %s %d %d",
+        "local function id(l, i) return string.format("
+        "'0190dada-0000-7000-8%03d-%012d', l, i) end "
+        "for l = 0, ARGV[1] - 1 do for i = 0, ARGV[2] - 1 do "
+        "redis.call('SET', KEYS[1] .. id(l, i), "
+        "string.rep('0000000001', 2) .. string.rep('0', 27) "
+        ".. '{\"displayName\":\"L\"}') for j = 0, ARGV[2] - 1 do if l > 0 then "
+        "redis.call('ZADD', KEYS[1] .. id(l, i) .. ':members', 0, "
+        "'G' .. id(l - 1, j)) "
+        "redis.call('ZADD', KEYS[1] .. id(l - 1, j) .. ':groups', 0, "
+        "id(l, i)) end end end end",
+        "scim:{007}:acme:group:", layers, width));
+}
+
+
+static const char *
+lattice_id(int layer, int number)
+{
+    return harness_format("0190dada-0000-7000-8%03d-%012d", layer, number);
+}
+
+
+/* What one change costs Redis, however it ends. */
+static long long
+commands_of(int status, const char *group, const char *op, const char *member)
+{
+    long long before = harness_command_count(&harness);
+
+    change(status, group, op, member);
+    return harness_command_count(&harness) - before;
+}
+
+
+/* However many ways there are, each group is read once. */
+static void
+a_lattice_is_walked_once(void **state)
+{
+    char outer[64];
+
+    (void) state;
+    make_group("Outer", NULL, NULL, outer);
+    lattice(10, 12); /* 1296 memberships, 12^9 ways */
+    assert_in_range(commands_of(204, outer, "add", lattice_id(5, 0)), 100,
+        2000);
+    change(204, lattice_id(0, 0), "add", user);
+    assert_non_null(strstr(groups_of(user), ":indirect"));
+}
+
+
+/* Groups are few, but the ways between them are many. */
+static void
+four_thousand_memberships_are_looked_at_at_most(void **state)
+{
+    char outer[64];
+
+    (void) state;
+    make_group("Outer", NULL, NULL, outer);
+    lattice(14, 60);
+    refused(SCIM_METHOD_PATCH, harness_format("/Groups/%s", outer),
+        operation("add", lattice_id(13, 0)), "4000 memberships");
+    assert_in_range(commands_of(400, outer, "add", lattice_id(13, 0)), 60,
+        500);
+    assert_in_range(commands_of(400, lattice_id(0, 0), "add", outer), 60,
+        9000);
+    assert_in_range(commands_of(400, outer, "add", lattice_id(0, 0)), 60,
+        9000);
+    json_decref(ask(400, SCIM_METHOD_GET, "/Users", harness_format(
+        "filter=groups.value%%20eq%%20%%22%s%%22", lattice_id(13, 0)), NULL));
+    /* none of them can be left out of what is taken away */
+    change(204, lattice_id(13, 0), "remove", lattice_id(12, 0));
+}
+
+
+/* `count` groups that hold a group, without asking anybody. */
+static void
+put_into(const char *group, int count)
+{
+    freeReplyObject(redis_harness_command(&harness, "EVAL %s 1 %s %d %s",
+        "for i = 1, ARGV[1] do local id = string.format("
+        "'0190dada-0000-7000-9000-%012d', i) "
+        "redis.call('ZADD', KEYS[1] .. id .. ':members', 0, 'G' .. ARGV[2]) "
+        "redis.call('ZADD', KEYS[1] .. ARGV[2] .. ':groups', 0, id) "
+        "redis.call('SET', KEYS[1] .. id, string.rep('0', 47) .. '{}') end",
+        "scim:{007}:acme:group:", count, group));
+}
+
+
+/* What is put in may hold one that is in many others already. */
+static void
+a_group_is_in_a_thousand_others_at_most(void **state)
+{
+    char low[64], middle[64], outer[64];
+
+    (void) state;
+    make_group("Low", user, NULL, low);
+    make_group("Middle", low, NULL, middle);
+    make_group("Outer", NULL, NULL, outer);
+    put_into(low, 998);
+    refused(SCIM_METHOD_PATCH, harness_format("/Groups/%s", outer),
+        operation("add", middle), "1000");
+    freeReplyObject(redis_harness_command(&harness, "ZREM scim:{007}:acme:"
+        "group:0190dada-0000-7000-9000-%s:members G%s", "000000000001", low));
+    change(204, outer, "add", middle);
+    put_into(low, 2000);
+    assert_in_range(commands_of(400, low, "add", outer), 2000, 4500);
+}
+
+
 /* ---- filters ---- */
 
 static long long
@@ -472,6 +585,9 @@ main(void)
         NESTING_TEST(a_group_that_closes_a_circle_by_arriving_is_refused),
         NESTING_TEST(a_chain_has_sixteen_groups_at_most),
         NESTING_TEST(a_thousand_groups_are_looked_at_at_most),
+        NESTING_TEST(a_lattice_is_walked_once),
+        NESTING_TEST(four_thousand_memberships_are_looked_at_at_most),
+        NESTING_TEST(a_group_is_in_a_thousand_others_at_most),
         NESTING_TEST(a_filter_finds_who_is_in_by_other_groups),
         NESTING_TEST(a_walk_shows_everybody_once),
     };

@@ -1,6 +1,11 @@
 -- Groups in groups: whoever is in an inner group is in the outer ones, too.
-local NESTED_LEVELS = 16  -- groups in a chain, both ends included
-local NESTED_GROUPS = 1000 -- looked at above and below when one is put in
+-- All of it is walked inside of one call, so what would make the walk of a
+-- commit, of a list, or of a user's groups long is refused when it is put in.
+local NESTED_LEVELS = 16   -- groups in a chain, both ends included
+local NESTED_GROUPS = 1000 -- above and below the one that changes, and above
+                           -- each of those below
+local NESTED_LINKS = 4000  -- groups' memberships in groups that are read there
+local NESTED_STEPS = 20000 -- of the walk over what was read, above those below
 
 -- The other side of a membership ('U<user>' or 'G<group>'): groups that may
 -- hold the member, a hint that is verified when it is read.
@@ -62,15 +67,17 @@ end
 -- The group and all that are in it, at whatever depth, in the order of ids;
 -- nil when they are more than one structure may have.
 local function groups_below(c, group)
-    local found, seen, i = { group }, { [group] = true }, 1
+    local found, seen, i, links = { group }, { [group] = true }, 1, 0
     while found[i] do
-        for _, inner in ipairs(inner_groups(c, found[i])) do
-            if not seen[inner] then
-                seen[inner] = true
-                found[#found + 1] = inner
+        local inner = inner_groups(c, found[i])
+        links = links + #inner
+        for _, one in ipairs(inner) do
+            if not seen[one] then
+                seen[one] = true
+                found[#found + 1] = one
             end
         end
-        if #found > NESTED_GROUPS then
+        if #found > NESTED_GROUPS or links > NESTED_LINKS then
             return nil
         end
         i = i + 1
@@ -79,31 +86,99 @@ local function groups_below(c, group)
     return found
 end
 
--- How many levels `from` and what `step` leads to are; nil when they or the
--- groups are too many.  Notes in `seen` which groups those are.
-local function levels_of(c, from, step, seen)
-    local levels = 0
-    while #from > 0 do
-        local further, queued = {}, {}
-        for _, group in ipairs(from) do
-            if not seen[group] then
-                seen[group] = true
-                c.looked_at = (c.looked_at or 0) + 1
-            end
-            for _, other in ipairs(step(c, group)) do
-                if not queued[other] then
-                    queued[other] = true
-                    further[#further + 1] = other
-                end
-            end
-        end
-        levels = levels + 1
-        if levels > NESTED_LEVELS or c.looked_at > NESTED_GROUPS then
+-- ---- what may be put in ------------------------------------------------------
+
+-- Groups one level above; nil when that is more than a check may read.
+local function check_outer(check, group)
+    if not check.c.outer[group] then
+        check.links = check.links + call('ZCARD', hint_key(check.c, 'G'
+            .. group))
+        if check.links > NESTED_LINKS then
             return nil
         end
-        from = further
     end
-    return levels
+    return outer_groups(check.c, group)
+end
+
+-- The same one level below.
+local function check_inner(check, group)
+    local found = check.inner[group]
+    if not found then
+        found = inner_groups(check.c, group)
+        check.inner[group] = found
+        check.links = check.links + #found
+    end
+    return check.links <= NESTED_LINKS and found or nil
+end
+
+-- How many levels there are from the group on, itself included; nil when that
+-- are more than `left`, or too much to look at.  `levels`: what is known, so
+-- that each group is looked at once, by however many ways it is reached.
+local function levels_from(check, group, step, levels, left)
+    local known, most = levels[group], 0
+    if known then
+        return known <= left and known or nil
+    end
+    local others = left > 0 and step(check, group)
+    check.groups = check.groups + 1
+    if not others or check.groups > NESTED_GROUPS then
+        return nil
+    end
+    for _, other in ipairs(others) do
+        local more = levels_from(check, other, step, levels, left - 1)
+        if not more then
+            return nil
+        end
+        most = math.max(most, more)
+    end
+    levels[group] = most + 1
+    return most + 1
+end
+
+-- How many groups these are in or will be once what holds them is in those
+-- `above`, themselves included; nil when it is too much to look at.
+local function ways_up(check, groups, above)
+    local found, seen, i = { unpack(groups) }, {}, 1
+    for _, group in ipairs(groups) do
+        seen[group] = true
+    end
+    while found[i] do
+        local outer = check_outer(check, found[i])
+        for _, other in ipairs(outer or {}) do
+            check.steps = check.steps + 1
+            if not seen[other] and not above[other] then
+                seen[other] = true
+                found[#found + 1] = other
+            end
+        end
+        if not outer or check.steps > NESTED_STEPS then
+            return nil
+        end
+        i = i + 1
+    end
+    return #found + check.above
+end
+
+-- Would one of those below be in too many?  The lowest are in the most; when
+-- all of them together are in few enough, so is each.
+local function too_many_ways(check, below, above)
+    local lowest = {}
+    for group in pairs(below) do
+        if #check.inner[group] == 0 then
+            lowest[#lowest + 1] = group
+        end
+    end
+    local all = ways_up(check, lowest, above)
+    if all and all <= NESTED_GROUPS then
+        return false
+    end
+    for _, group in ipairs(all and lowest or {}) do
+        all = ways_up(check, { group }, above)
+        if not all or all > NESTED_GROUPS then
+            return true
+        end
+    end
+    return not all
 end
 
 -- May these groups be put into this one?  Reads only: nil when they may, else
@@ -112,19 +187,27 @@ local function nesting_refused(c, group, inner, waiting)
     if #inner + #waiting == 0 then
         return nil
     end
-    local above = {}
+    local check = { c = c, inner = {}, groups = 0, links = #waiting,
+        steps = 0 }
+    local above, below = {}, {}
     c.outer = c.outer or {}
     if #waiting > 0 then
         c.outer[group] = waiting
     end
-    local up = levels_of(c, { group }, outer_groups, above)
+    local up = levels_from(check, group, check_outer, above, NESTED_LEVELS)
+    check.above = check.groups
     for _, id in ipairs(inner) do
         if above[id] then
             return { 'CYCLE', id }
         end
     end
-    local down = up and levels_of(c, inner, inner_groups, {})
-    if not down or up + down > NESTED_LEVELS then
+    for _, id in ipairs(up and inner or {}) do
+        if not levels_from(check, id, check_inner, below,
+            NESTED_LEVELS - up) then
+            return { 'NESTING' }
+        end
+    end
+    if not up or too_many_ways(check, below, above) then
         return { 'NESTING' }
     end
 end

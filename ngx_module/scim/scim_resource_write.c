@@ -110,8 +110,9 @@ nested_wrongly(scim_resource_t *resource, const scim_reply_t *reply)
             "through others", (int) id.len, id.text);
     } else {
         scim_error_set(&error, 400, SCIM_ERROR_INVALID_VALUE,
-            "members: groups in groups would be more than 16 levels deep, or "
-            "more than 1000 above and below this one");
+            "members: groups in groups would be more than 16 levels deep, "
+            "more than 1000 above and below this one or around one of those, "
+            "or have more than 4000 memberships there");
     }
     return scim_operation_fail(&resource->operation, &error);
 }
