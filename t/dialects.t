@@ -2,8 +2,9 @@
 # What identity providers send, exactly as they send it, beside the request
 # that means the same by the RFC: both must leave the same resources, give the
 # same answer and make as many events, and the deviation is counted by its
-# rule.  The cases are files, t/dialects/<client>/<case>; t/dialects/README.md
-# says what is in one, so that a further case needs no code.
+# rule.  Writes are sent once more as operations of a Bulk request, where they
+# must come to the same.  The cases are files, t/dialects/<client>/<case>;
+# t/dialects/README.md says what is in one, so that a further case needs no code.
 use strict;
 use warnings;
 use File::Temp qw(tempdir);
@@ -24,7 +25,7 @@ TestScim::write_file("$schemas/badge.json", <<'END');
 END
 my $stack = TestScim->start(sidecars => 0, http => "scim_schemas $schemas;");
 my $json = JSON::PP->new->canonical->utf8->allow_nonref;
-my %workspace = map { $_ => workspace($_) } qw(sent means);
+my %workspace = map { $_ => workspace($_) } qw(sent means bulk);
 my %moved;
 
 
@@ -109,6 +110,31 @@ sub ask {
 }
 
 
+# The same request as the one operation of a Bulk request; undef when it cannot
+# be one: it reads, or what is odd is the request itself and not its body.
+sub ask_in_bulk {
+    my ($workspace, $request) = @_;
+    my ($method, $path, $body) = @$request{qw(method path body)};
+    my $media = qr{application/(?:scim\+)?json};
+    return undef if $method eq 'GET'
+        || $path !~ m{^/(?:Users|Groups)(?:/[^./?][^/?]*)?$}
+        || (defined $body && $body !~ /^\{/)
+        || (defined $body && !grep { /^Content-Type: $media/ }
+        @{ $request->{headers} })
+        || grep { !/^(?:Accept|User-Agent|Content-Type: $media)/ }
+        @{ $request->{headers} };
+    my $answer = ask($workspace, { method => 'POST', path => '/Bulk',
+        headers => [], body => '{"schemas":["urn:ietf:params:scim:api:messages:'
+        . '2.0:BulkRequest"],"Operations":[{"method":"' . $method
+        . '","bulkId":"1","path":"' . $path . '"' . (defined $body
+        ? ",\"data\":$body" : '') . '}]}' }, 1);
+    my $done = $answer->{json}{Operations}[0] // return $answer;
+    push @{ $workspace->{ids} }, $done->{location} =~ m{([^/]+)$}
+        if $done->{status} == 201;
+    return { status => $done->{status}, json => $done->{response} };
+}
+
+
 sub counters {
     my %count = $stack->request('GET', '/metrics')->{content}
         =~ /^scim_lenient_total\{rule="([^"]+)"\} (\d+)/mg;
@@ -185,6 +211,30 @@ sub clear {
 
 # ---- one case ----------------------------------------------------------------
 
+# "201", "400 invalidValue"; an operation of a Bulk request says 200 for 204
+sub outcome {
+    my ($answer) = @_;
+    return $answer->{status} == 204 ? 200 : $answer->{status}
+        if $answer->{status} < 400;
+    return "$answer->{status} " . ($answer->{json}{scimType} // 'no scimType');
+}
+
+
+# What `sent` came to, in a Bulk request as well?
+sub check_bulk {
+    my ($request, $answer, $moved) = @_;
+    my ($bulk, $before) = ($workspace{bulk}, counters());
+    my $same = ask_in_bulk($bulk, $request);
+    if (!$same) {
+        ask($bulk, $request);
+        return;
+    }
+    is(outcome($same), outcome($answer), '... in a Bulk request, too');
+    is(rules_moved($before), $moved, '... counted by the same rules');
+}
+
+
+
 # "409 uniqueness" and JSON that the answer holds
 sub check_answer {
     my ($workspace, $answer, $text) = @_;
@@ -218,12 +268,12 @@ sub check_result {
 
 sub run_case {
     my ($case) = @_;
-    my ($sent, $means) = @workspace{qw(sent means)};
+    my ($sent, $means, $bulk) = @workspace{qw(sent means bulk)};
     my ($before, %events, $answer, $twin, $moved);
     for my $step (@{ $case->{steps} }) {
         my ($kind, $text) = @$step;
         if ($kind eq 'given') {
-            for my $workspace ($sent, $means) {
+            for my $workspace ($sent, $means, $bulk) {
                 my $made = ask($workspace, read_request($text, $workspace), 1);
                 die "given: $made->{status} $made->{content}\n"
                     if $made->{status} >= 300;
@@ -233,8 +283,12 @@ sub run_case {
             $events{sent} -= events($sent);
             $answer = ask($sent, read_request($text, $sent));
             $events{sent} += events($sent);
-            $moved .= rules_moved($before) . ' ';
+            my $rules = rules_moved($before);
+            $moved .= "$rules ";
             undef $twin;
+            $events{bulk} -= events($bulk);
+            check_bulk(read_request($text, $bulk), $answer, $rules);
+            $events{bulk} += events($bulk);
         } elsif ($kind eq 'means') {
             $before = counters();
             $events{means} -= events($means);
@@ -252,7 +306,10 @@ sub run_case {
     }
     is(canonical($sent, everything($sent)),
         canonical($means, everything($means)), '... the same is stored');
-    is($events{sent}, $events{means} // 0, '... with as many events');
+    is(canonical($bulk, everything($bulk)),
+        canonical($means, everything($means)), '... by Bulk, too');
+    is("$events{sent} $events{bulk}", join(' ', ($events{means} // 0) x 2),
+        '... with as many events');
     my %seen = map { $_ => 1 } split ' ', $moved;
     is(join(' ', sort keys %seen), join(' ', sort @{ $case->{rules} }),
         '... counted by these rules');

@@ -224,7 +224,11 @@ take_answer(scim_bulk_t *bulk, scim_bulk_part_t *part)
     item->status = response->status;
     if (response->status < 300) {
         memcpy(item->version_made, response->etag, sizeof(response->etag));
-    } else {
+        for (size_t i = 0; i < SCIM_LENIENT_COUNT; i++) {
+            bulk->operation.lenient.count[i]
+                += part->operation->lenient.count[i];
+        }
+    } else { /* what was refused was not normalized */
         item->response.len = response->body.len;
         item->response.text = scim_arena_copy(&bulk->operation.arena,
             response->body.len ? response->body.data : "",
@@ -235,9 +239,6 @@ take_answer(scim_bulk_t *bulk, scim_bulk_part_t *part)
     {
         bulk->retry_after = response->retry_after ? response->retry_after
                                                   : SCIM_RETRY_AFTER;
-    }
-    for (size_t i = 0; i < SCIM_LENIENT_COUNT; i++) {
-        bulk->operation.lenient.count[i] += part->operation->lenient.count[i];
     }
 }
 
