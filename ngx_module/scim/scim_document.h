@@ -46,6 +46,20 @@ bool scim_value_normalize(const scim_attribute_t *attribute,
     __attribute__((warn_unused_result));
 
 /*
+ * The display name inside a value of roles that is the text of a JSON object
+ * (L-34), a new reference; NULL when there is none.
+ */
+json_t *scim_value_role_display(const scim_attribute_t *attribute,
+    const json_t *value);
+
+/*
+ * The URNs of a `schemas` as a list, a new reference: one text stands for a
+ * list of it (L-09b).  NULL when they are absent, null, empty or no texts.
+ */
+json_t *scim_document_schemas_list(const json_t *schemas,
+    scim_lenient_t *lenient);
+
+/*
  * Puts any document that was changed in place back into canonical form:
  * order, empties, `schemas`, equal values; checks what is required.
  * *document is replaced by a new reference.  Used after PATCH.

@@ -101,31 +101,27 @@ note_unlisted(const scim_resource_type_t *type, const json_t *body,
 }
 
 
-bool
-scim_document_check_schemas(const scim_resource_type_t *type,
-    const json_t *body, scim_lenient_t *lenient, scim_error_t *error)
+json_t *
+scim_document_schemas_list(const json_t *schemas, scim_lenient_t *lenient)
 {
-    bool        named = false;
-    size_t      i;
-    json_t     *value, *urn, *schemas = NULL;
-    const char *key;
+    if (json_is_string(schemas)) {
+        scim_lenient_note(lenient, SCIM_LENIENT_SINGLE_FOR_ARRAY);
+        return json_pack("[O]", schemas);
+    }
+    return json_array_size(schemas) ? json_incref((json_t *) schemas) : NULL;
+}
 
-    json_object_foreach((json_t *) body, key, value) {
-        if (scim_name_equal(key, strlen(key), "schemas", 7)) {
-            schemas = value;
-        }
-    }
-    if (schemas == NULL || json_is_null(schemas)
-        || (json_is_array(schemas) && json_array_size(schemas) == 0))
-    {
-        scim_lenient_note(lenient, SCIM_LENIENT_SCHEMAS_FORM);
-        return true;
-    }
-    if (!json_is_array(schemas)) {
-        return scim_error_set(error, 400, SCIM_ERROR_INVALID_SYNTAX,
-            "schemas must be an array of strings");
-    }
-    json_array_foreach(schemas, i, urn) {
+
+/* Is it the endpoint's own schema, and nothing but its extensions beside? */
+static bool
+check_list(const scim_resource_type_t *type, const json_t *body,
+    const json_t *schemas, scim_lenient_t *lenient, scim_error_t *error)
+{
+    bool    named = false;
+    size_t  i;
+    json_t *urn;
+
+    json_array_foreach((json_t *) schemas, i, urn) {
         if (!check_urn(type, urn, &named, lenient, error)) {
             return false;
         }
@@ -135,5 +131,33 @@ scim_document_check_schemas(const scim_resource_type_t *type,
             "schemas names no schema of a %s", type->name);
     }
     note_unlisted(type, body, schemas, lenient);
+    return true;
+}
+
+
+bool
+scim_document_check_schemas(const scim_resource_type_t *type,
+    const json_t *body, scim_lenient_t *lenient, scim_error_t *error)
+{
+    bool        ok;
+    json_t     *value, *list, *schemas = NULL;
+    const char *key;
+
+    json_object_foreach((json_t *) body, key, value) {
+        if (scim_name_equal(key, strlen(key), "schemas", 7)) {
+            schemas = value;
+        }
+    }
+    list = scim_document_schemas_list(schemas, lenient);
+    if (list) {
+        ok = check_list(type, body, list, lenient, error);
+        json_decref(list);
+        return ok;
+    }
+    if (schemas && !json_is_null(schemas) && !json_is_array(schemas)) {
+        return scim_error_set(error, 400, SCIM_ERROR_INVALID_SYNTAX,
+            "schemas must be an array of strings");
+    }
+    scim_lenient_note(lenient, SCIM_LENIENT_SCHEMAS_FORM);
     return true;
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "scim_document.h"
 #include "scim_fold.h"
 #include "scim_json.h"
 #include "scim_patch_internal.h"
@@ -41,27 +42,26 @@ static bool
 check_schemas(const json_t *body, scim_lenient_t *lenient,
     scim_error_t *error)
 {
-    size_t        i;
-    json_t       *urn;
-    const json_t *schemas = member_named(body, "schemas", lenient);
+    bool    ok = true;
+    size_t  i;
+    json_t *urn, *schemas = scim_document_schemas_list(
+        member_named(body, "schemas", lenient), lenient);
 
-    if (json_array_size(schemas) == 0) {
+    if (schemas == NULL) {
         scim_lenient_note(lenient, SCIM_LENIENT_SCHEMAS_MISSING);
-        return true;
     }
-    json_array_foreach((json_t *) schemas, i, urn) {
+    json_array_foreach(schemas, i, urn) {
         const char *text = json_string_value(urn);
         size_t      len = json_string_length(urn);
 
-        if (text && len >= sizeof(message_urn) - 1
+        ok = ok && !(text && len >= sizeof(message_urn) - 1
             && scim_name_equal(text, sizeof(message_urn) - 1, message_urn,
                 sizeof(message_urn) - 1)
-            && !scim_name_equal(text, len, patch_urn, sizeof(patch_urn) - 1))
-        {
-            return syntax(error, "schemas names another message than PatchOp");
-        }
+            && !scim_name_equal(text, len, patch_urn, sizeof(patch_urn) - 1));
     }
-    return true;
+    json_decref(schemas);
+    return ok
+        || syntax(error, "schemas names another message than PatchOp");
 }
 
 

@@ -289,6 +289,29 @@ at_extension(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
 }
 
 
+/* A role's `value` that is the text of an object has its `display`, too. */
+static bool
+at_role_display(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
+    const json_t *value)
+{
+    bool        ok;
+    json_t     *display;
+    scim_path_t other = *path;
+
+    if (verb == PATCH_REMOVE || path->sub == NULL
+        || strcmp(path->sub->name, "value") != 0)
+    {
+        return true;
+    }
+    other.sub = scim_attribute_sub(path->attribute, "display", 7);
+    display = scim_value_role_display(path->attribute, value);
+    ok = display == NULL || other.sub == NULL
+        || scim_patch_at(patch, verb, &other, display);
+    json_decref(display);
+    return ok;
+}
+
+
 bool
 scim_patch_at(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
     const json_t *value)
@@ -322,6 +345,9 @@ scim_patch_at(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
             attribute->name))
     {
         return scim_patch_mutability(patch, attribute);
+    }
+    if (!at_role_display(patch, verb, path, value)) {
+        return false;
     }
     if (path->filter) {
         return scim_patch_at_filter(patch, verb, path, value);

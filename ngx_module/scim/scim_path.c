@@ -105,12 +105,13 @@ split_head(const char *text, size_t len)
 
 static bool
 resolve_sub(const char *text, size_t len, const char *name, size_t name_len,
-    scim_path_t *path, scim_error_t *error)
+    scim_path_t *path, scim_lenient_t *lenient, scim_error_t *error)
 {
     path->sub = scim_attribute_sub(path->attribute, name, name_len);
     if (path->sub == NULL && path->attribute->multi_valued
         && scim_name_equal(name, name_len, "displayName", 11))
     {
+        scim_lenient_note(lenient, SCIM_LENIENT_ROLE_DISPLAY_NAME);
         path->sub = scim_attribute_sub(path->attribute, "display", 7);
     }
     return path->sub != NULL
@@ -147,7 +148,8 @@ resolve_name(const scim_resource_type_t *type, const char *text, size_t len,
         return refuse(error, text, len, "unknown attribute");
     }
     return head->sub == NULL
-        || resolve_sub(text, len, head->sub, head->sub_len, path, error);
+        || resolve_sub(text, len, head->sub, head->sub_len, path, lenient,
+               error);
 }
 
 
@@ -209,7 +211,7 @@ parse_bracketed(const scim_resource_type_t *type, const char *text,
         return refuse(error, text, len, "unexpected text after ']'");
     }
     return resolve_sub(text, len, text + close + 2, len - close - 2, path,
-        error);
+        lenient, error);
 }
 
 

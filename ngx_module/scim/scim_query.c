@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "scim_document.h"
 #include "scim_fold.h"
 
 #define NUMBER_MAX 1000000000000000LL /* exact as a Lua number, too */
@@ -366,21 +367,26 @@ take_text(const json_t *value, const char *name, scim_arena_t *arena,
 
 /* Clients that leave schemas out are understood; another message is not. */
 static bool
-check_schemas(const json_t *value, scim_error_t *error)
+check_schemas(const json_t *value, scim_lenient_t *lenient,
+    scim_error_t *error)
 {
     static const char message[] =
         "urn:ietf:params:scim:api:messages:2.0:SearchRequest";
+    bool    ok = false;
     size_t  i;
-    json_t *urn;
+    json_t *urn, *schemas = scim_document_schemas_list(value, lenient);
 
-    json_array_foreach((json_t *) value, i, urn) {
-        if (json_is_string(urn) && named(message, json_string_value(urn),
-                json_string_length(urn)))
-        {
-            return true;
-        }
+    if (schemas == NULL && (json_is_null(value) || json_is_array(value))) {
+        scim_lenient_note(lenient, SCIM_LENIENT_SCHEMAS_MISSING);
+        return true;
     }
-    return bad_type(error, "schemas", "an array with SearchRequest's URN");
+    json_array_foreach(schemas, i, urn) {
+        ok = ok || (json_is_string(urn) && named(message,
+            json_string_value(urn), json_string_length(urn)));
+    }
+    json_decref(schemas);
+    return ok
+        || bad_type(error, "schemas", "an array with SearchRequest's URN");
 }
 
 
@@ -416,7 +422,7 @@ take_member(const char *name, const json_t *value, scim_arena_t *arena,
         return true;
     }
     if (named("schemas", name, len)) {
-        return check_schemas(value, error);
+        return check_schemas(value, lenient, error);
     }
     if (named("filter", name, len)) {
         return take_text(value, "filter", arena, &query->filter, error);

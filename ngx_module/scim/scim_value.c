@@ -217,23 +217,36 @@ sub_position(const scim_attribute_t *attribute, const char *key,
 }
 
 
-/* The display name that comes inside the text of a role (L-34). */
+json_t *
+scim_value_role_display(const scim_attribute_t *attribute,
+    const json_t *value)
+{
+    json_t *object, *display = NULL;
+
+    if (strcmp(attribute->name, "roles") == 0) {
+        object = role_object(value);
+        display = json_incref(json_object_get(object, "displayName"));
+        json_decref(object);
+    }
+    if (display && !json_is_string(display)) {
+        json_decref(display);
+        display = NULL;
+    }
+    return display;
+}
+
+
 static const json_t *
 unpack_role(const scim_attribute_t *attribute, const json_t *element,
     json_t **owned)
 {
-    json_t *inner;
+    json_t *display = scim_value_role_display(attribute,
+        json_object_get(element, "value"));
 
-    if (strcmp(attribute->name, "roles") != 0) {
-        return element;
-    }
-    inner = role_object(json_object_get(element, "value"));
-    if (json_is_string(json_object_get(inner, "displayName"))) {
+    if (display) {
         *owned = json_copy((json_t *) element);
-        json_object_set(*owned, "display",
-            json_object_get(inner, "displayName"));
+        json_object_set_new(*owned, "display", display);
     }
-    json_decref(inner);
     return *owned ? *owned : element;
 }
 
