@@ -22,7 +22,7 @@ static char            group[64];
 static const char *
 encoded(const char *text)
 {
-    char   out[3072];
+    char   out[3072] = "";
     size_t n = 0;
 
     for ( ; *text; text++) {
