@@ -274,6 +274,15 @@ count_says_how_much_and_nought_only_the_number(void **state)
         USER_COUNT);
     assert_null(json_object_get(json, "nextCursor"));
     json_decref(json);
+
+    /* the number alone is no page of a walk, which would end with it */
+    refused("/Users", "count=0&cursor=x", "invalidCursor");
+    json = list("count=2&cursor=");
+    refused("/Users", harness_format("count=0&cursor=%s", next_of(json)),
+        "invalidCount");
+    refused("/Users", harness_format("count=-2&cursor=%s", next_of(json)),
+        "invalidCount");
+    json_decref(json);
 }
 
 

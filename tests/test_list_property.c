@@ -20,6 +20,8 @@
 #define WORK &(scim_filter_work_t) { 0, SIZE_MAX }
 #define USER_COUNT   90
 #define GROUP_COUNT  8
+#define IDS_MAX      (USER_COUNT + GROUP_COUNT + 8) /* and a page too many */
+#define ROOT         2 /* both types, in endpoints */
 #define FILTER_COUNT 600
 #define SEED         20260101u
 
@@ -28,7 +30,7 @@ static json_t         *everything[2]; /* users, groups: as they are shown */
 static uint32_t        random_state = SEED;
 static unsigned        indexed, scanned; /* answers by plan */
 
-static const char *const endpoints[] = { "/Users", "/Groups" };
+static const char *const endpoints[] = { "/Users", "/Groups", "/" };
 
 
 static unsigned
@@ -252,7 +254,7 @@ static char *
 expected(unsigned type, const char *text)
 {
     size_t         i;
-    char          *ids = calloc(USER_COUNT + GROUP_COUNT, 37);
+    char          *ids = calloc(IDS_MAX, 36);
     json_t        *one;
     scim_error_t   error = { 0 };
     scim_lenient_t lenient = { 0 };
@@ -317,6 +319,9 @@ walk(unsigned type, const char *query, bool cursors, char *ids)
                       1 + 7 * page), ids);
         snprintf(at, sizeof(at), "%s", harness_text(list, "nextCursor"));
         json_decref(list);
+        if (strlen(ids) > 36 * (USER_COUNT + GROUP_COUNT)) {
+            fail_msg("%s: somebody twice", query);
+        }
         if (cursors ? *at == '\0' : strlen(ids) == before) {
             return;
         }
@@ -346,7 +351,7 @@ check_filter(unsigned type, const char *filter)
 {
     char        query[8192];
     char       *wanted = expected(type, filter);
-    char       *ids = calloc(USER_COUNT + GROUP_COUNT, 37);
+    char       *ids = calloc(IDS_MAX, 36);
     json_t     *list;
     long long   total;
 
@@ -379,8 +384,8 @@ check_order(unsigned type, const char *filter)
         "id", "meta.lastModified" };
     char  query[8192];
     char *wanted = expected(type, filter);
-    char *whole = calloc(USER_COUNT + GROUP_COUNT, 37);
-    char *ids = calloc(USER_COUNT + GROUP_COUNT, 37);
+    char *whole = calloc(IDS_MAX, 36);
+    char *ids = calloc(IDS_MAX, 36);
 
     snprintf(query, sizeof(query), "filter=%s&sortBy=%s&sortOrder=%s",
         encoded(filter), type ? group_by[pick(4)] : by[pick(8)],
@@ -455,8 +460,8 @@ the_root_finds_what_the_types_find(void **state)
     for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
         json_t *list, *one;
         size_t  j, users = 0;
-        char   *wanted = calloc(USER_COUNT + GROUP_COUNT, 37);
-        char   *ids = calloc(USER_COUNT + GROUP_COUNT, 37);
+        char   *wanted = calloc(IDS_MAX, 36);
+        char   *ids = calloc(IDS_MAX, 36);
 
         for (unsigned type = 0; type < 2; type++) {
             scim_error_t   error = { 0 };
@@ -494,12 +499,42 @@ the_root_finds_what_the_types_find(void **state)
 }
 
 
+/* In any order a walk through all types shows what one page of all shows. */
+static void
+the_root_is_walked_in_any_order(void **state)
+{
+    static const char *const by[] = { "userName", "displayName", "id",
+        "meta.created", "meta.resourceType", "externalId", "members.value" };
+    static const char *const filters[] = { "",
+        "&filter=externalId%20pr", "&filter=displayName%20sw%20%22a%22" };
+    char *whole = calloc(IDS_MAX, 36);
+    char *ids = calloc(IDS_MAX, 36);
+
+    (void) state;
+    for (size_t i = 0; i < 2 * sizeof(by) / sizeof(by[0]); i++) {
+        for (size_t j = 0; j < sizeof(filters) / sizeof(filters[0]); j++) {
+            const char *query = harness_format("sortBy=%s&sortOrder=%s%s",
+                by[i / 2], i % 2 ? "ascending" : "descending", filters[j]);
+
+            *whole = *ids = '\0';
+            json_decref(ask(ROOT, harness_format("%s&count=200", query),
+                whole));
+            walk(ROOT, query, true, ids);
+            check_ids("a walk of the root", query, ids, whole, true);
+        }
+    }
+    free(whole);
+    free(ids);
+}
+
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plans_find_what_matching_finds),
         cmocka_unit_test(the_root_finds_what_the_types_find),
+        cmocka_unit_test(the_root_is_walked_in_any_order),
     };
 
     return cmocka_run_group_tests_name("random filters", tests, start, stop);

@@ -131,7 +131,9 @@ scim_list_leave(scim_resource_t *resource)
         return scim_list_answer(resource);
     }
     list->at++;
-    list->position = (scim_list_position_t) { list->at, { "", 0 } };
+    if (!list->sorted) { /* an order goes on behind its place in all types */
+        list->position = (scim_list_position_t) { list->at, { "", 0 } };
+    }
     if (list->cursors && !list->sorted && list->at < list->segments
         && list->shown == list->count)
     {

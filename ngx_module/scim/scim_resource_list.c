@@ -201,7 +201,7 @@ read_page(scim_resource_t *resource)
         list->count = service->page_size_max;
     }
     list->skip = list->cursors ? 0 : query->start_index - 1;
-    return !list->cursors || read_cursor(resource, query->count);
+    return query->cursor.text == NULL || read_cursor(resource, query->count);
 }
 
 
