@@ -22,6 +22,14 @@ scim_filter_t *scim_filter_refuse(scim_filter_parser_t *parser,
     const char *what);
 
 /*
+ * The path at the parser's position, moved over: sets the node's extension,
+ * attribute and sub-attribute, and for the URN of a schema alone its value.
+ * False with the error set.
+ */
+bool scim_filter_read_path(scim_filter_parser_t *parser,
+    scim_filter_t *node) __attribute__((warn_unused_result));
+
+/*
  * The literal at the parser's position (which is inside the text), moved
  * over; a new reference, or NULL with the error set.
  */
@@ -34,6 +42,14 @@ json_t *scim_filter_read_literal(scim_filter_parser_t *parser)
  */
 bool scim_filter_type_literal(scim_filter_parser_t *parser,
     scim_filter_t *node, size_t from) __attribute__((warn_unused_result));
+
+static inline bool
+scim_filter_name_character(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
+        || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '$';
+}
+
 
 static inline bool
 scim_filter_space(char c)

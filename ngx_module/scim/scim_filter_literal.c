@@ -121,7 +121,7 @@ parse_bare(parser_t *parser)
     {
         i++;
     }
-    if (i == from) {
+    if (i == from || strchr("{[(", *word)) {
         scim_filter_refuse(parser, "a value expected");
         return NULL;
     }

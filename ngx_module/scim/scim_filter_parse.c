@@ -45,14 +45,6 @@ skip_space(parser_t *parser)
 }
 
 
-static bool
-name_character(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
-        || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '$';
-}
-
-
 /* Is the next word `word`, ended by a character that is in no name? */
 static bool
 at_word(const parser_t *parser, const char *word)
@@ -61,7 +53,8 @@ at_word(const parser_t *parser, const char *word)
 
     return end <= parser->len
         && scim_name_equal(parser->text + parser->at, len, word, len)
-        && (end == parser->len || !name_character(parser->text[end]));
+        && (end == parser->len
+            || !scim_filter_name_character(parser->text[end]));
 }
 
 
@@ -108,174 +101,6 @@ scim_filter_free(scim_filter_t *filter)
 }
 
 
-/* End of an attribute path: names and dots, behind any URN. */
-static size_t
-path_end(const parser_t *parser)
-{
-    size_t      i = parser->at;
-    const char *text = parser->text;
-    bool        urn = parser->len - i > 4
-        && scim_name_equal(text + i, 4, "urn:", 4);
-
-    while (i < parser->len
-           && (name_character(text[i]) || text[i] == '.' || text[i] == ':'
-               || (urn && !scim_filter_space(text[i])
-                   && strchr("[]()\"", text[i]) == NULL)))
-    {
-        i++;
-    }
-    return i;
-}
-
-
-static bool
-resolve_sub(parser_t *parser, scim_filter_t *node, const char *name,
-    size_t len)
-{
-    if (node->attribute == NULL) {
-        return true; /* of an unknown extension: has no value */
-    }
-    node->sub = scim_attribute_sub(node->attribute, name, len);
-    if (node->sub == NULL) {
-        scim_filter_refuse(parser, "unknown sub-attribute");
-        return false;
-    }
-    if (node->sub->returned == SCIM_RETURNED_NEVER) {
-        scim_filter_refuse(parser, "an attribute that is never returned");
-        return false;
-    }
-    return true;
-}
-
-
-/* Inside brackets: the path names a sub-attribute of the container. */
-static bool
-resolve_inner(parser_t *parser, scim_filter_t *node, const char *path,
-    size_t len)
-{
-    const scim_attribute_t *container = parser->container;
-    const char             *dot = memchr(path, '.', len);
-
-    if (dot && scim_name_equal(path, (size_t) (dot - path), container->name,
-            container->name_len))
-    {
-        len -= (size_t) (dot + 1 - path); /* members[members.value eq ...] */
-        path = dot + 1;
-        scim_lenient_note(parser->lenient, SCIM_LENIENT_MEMBERS_FILTER_FORM);
-    }
-    node->attribute = container;
-    if (container->type != SCIM_COMPLEX) {
-        if (scim_name_equal(path, len, "value", 5)) {
-            return true;
-        }
-        scim_filter_refuse(parser, "unknown sub-attribute");
-        return false;
-    }
-    return resolve_sub(parser, node, path, len);
-}
-
-
-/*
- * The name in another type: resources of this one have no such value, as the
- * path does not lead anywhere in them.
- */
-static void
-resolve_elsewhere(parser_t *parser, scim_filter_t *node, const char *name,
-    size_t len)
-{
-    for (size_t i = 0; i < scim_resource_type_count(parser->schemas)
-         && node->attribute == NULL; i++)
-    {
-        node->attribute = scim_resource_type_attribute(
-            scim_resource_type_at(parser->schemas, i), NULL, 0, name, len);
-    }
-}
-
-
-/* An extension's attribute without its URN: reference N-02, L-48. */
-static void
-resolve_unprefixed(parser_t *parser, scim_filter_t *node, const char *name,
-    size_t len)
-{
-    for (size_t i = 0; i < parser->type->extension_count
-         && node->attribute == NULL; i++)
-    {
-        const scim_schema_t *extension = parser->type->extensions[i];
-
-        node->attribute = scim_schema_attribute(extension, name, len);
-        if (node->attribute) {
-            node->extension = extension;
-            scim_lenient_note(parser->lenient,
-                SCIM_LENIENT_EXTENSION_TOP_LEVEL);
-        }
-    }
-}
-
-
-static bool
-resolve_outer(parser_t *parser, scim_filter_t *node, const char *path,
-    size_t len)
-{
-    const char *colon = memrchr(path, ':', len);
-    const char *name = colon ? colon + 1 : path;
-    size_t      name_len = len - (size_t) (name - path);
-    const char *dot = memchr(name, '.', name_len);
-    size_t      first = dot ? (size_t) (dot - name) : name_len;
-    size_t      urn_len = colon ? (size_t) (colon - path) : 0;
-
-    node->attribute = scim_resource_type_attribute(parser->type,
-        colon ? path : NULL, urn_len, name, first);
-    if (colon) {
-        node->extension = scim_resource_type_extension(parser->type, path,
-            urn_len);
-    }
-    if (node->attribute == NULL && colon == NULL) {
-        resolve_unprefixed(parser, node, name, first);
-    }
-    if (node->attribute == NULL && parser->schemas && colon == NULL) {
-        resolve_elsewhere(parser, node, name, first);
-    }
-    if (node->attribute == NULL) {
-        if (colon && node->extension == NULL
-            && !scim_name_equal(path, urn_len, parser->type->schema->id,
-                parser->type->schema->id_len))
-        {
-            return true; /* unknown extension: nobody has a value */
-        }
-        scim_filter_refuse(parser, "unknown attribute");
-        return false;
-    }
-    if (node->attribute->returned == SCIM_RETURNED_NEVER) {
-        scim_filter_refuse(parser, "an attribute that is never returned");
-        return false;
-    }
-    return dot == NULL
-        || resolve_sub(parser, node, dot + 1,
-            name_len - first - 1);
-}
-
-
-static bool
-parse_path(parser_t *parser, scim_filter_t *node)
-{
-    size_t      end = path_end(parser);
-    size_t      len = end - parser->at;
-    const char *path = parser->text + parser->at;
-
-    if (path == NULL || len == 0) {
-        scim_filter_refuse(parser, "an attribute expected");
-        return false;
-    }
-    if (!(parser->container ? resolve_inner(parser, node, path, len)
-                            : resolve_outer(parser, node, path, len)))
-    {
-        return false;
-    }
-    parser->at = end;
-    return true;
-}
-
-
 static bool
 parse_operator(parser_t *parser, scim_filter_kind_t *kind)
 {
@@ -306,10 +131,18 @@ parse_comparison(parser_t *parser, scim_filter_t *node)
     if (!parse_operator(parser, &node->kind)) {
         return false;
     }
+    from = parser->at;
+    if (node->value && node->kind != SCIM_FILTER_PRESENT) {
+        scim_filter_refuse(parser, "a schema has no value to compare");
+        return false;
+    }
+    if (node->value) {
+        node->kind = SCIM_FILTER_EQ; /* schemas eq URN */
+        return scim_filter_type_literal(parser, node, from);
+    }
     if (node->kind == SCIM_FILTER_PRESENT) {
         return true;
     }
-    from = parser->at;
     skip_space(parser);
     if (parser->at == parser->len) {
         scim_filter_refuse(parser, "a value expected");
@@ -332,7 +165,9 @@ parse_value_path(parser_t *parser, scim_filter_t *node)
     parser_t       inner = *parser;
     scim_filter_t *compare;
 
-    if (parser->container || node->sub || node->attribute == NULL) {
+    if (parser->container || node->sub || node->attribute == NULL
+        || node->value)
+    {
         return scim_filter_refuse(parser, "'[' not allowed here");
     }
     node->kind = SCIM_FILTER_VALUE_PATH;
@@ -361,7 +196,9 @@ parse_value_path(parser_t *parser, scim_filter_t *node)
     }
     inner.at = parser->at;
     inner.nodes = parser->nodes;
-    if (!parse_path(&inner, compare) || !parse_comparison(&inner, compare)) {
+    if (!scim_filter_read_path(&inner, compare)
+        || !parse_comparison(&inner, compare))
+    {
         return NULL;
     }
     parser->at = inner.at;
@@ -377,7 +214,7 @@ parse_condition(parser_t *parser)
     if (node == NULL) {
         return NULL;
     }
-    if (!parse_path(parser, node)) {
+    if (!scim_filter_read_path(parser, node)) {
         scim_filter_free(node);
         return NULL;
     }
