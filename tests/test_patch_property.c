@@ -348,15 +348,30 @@ on_email_value(user_t *user)
 }
 
 
+/* emails[type eq "x"]: gone, or another one that keeps the type alone. */
 static json_t *
 on_email_element(user_t *user)
 {
     char        path[64];
-    const char *kind = kinds[pick(3)];
+    bool        found = false;
+    email_t     email = { word(), kinds[pick(3)], -1 };
 
-    snprintf(path, sizeof(path), "emails[type eq \"%s\"]", kind);
-    drop_emails(user, kind);
-    return operation("remove", path, NULL);
+    snprintf(path, sizeof(path), "emails[type eq \"%s\"]", email.type);
+    if (pick(2)) {
+        drop_emails(user, email.type);
+        return operation("remove", path, NULL);
+    }
+    for (size_t i = 0; i < user->email_count; i++) {
+        if (user->email[i].type == email.type) {
+            found = true;
+            user->email[i] = email;
+        }
+    }
+    if (!found) {
+        add_email(user, email);
+    }
+    return operation("replace", path, json_pack("{ss}", "value",
+        email.value));
 }
 
 

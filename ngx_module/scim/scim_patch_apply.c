@@ -2,31 +2,6 @@
 
 #include "scim_fold.h"
 #include "scim_patch_internal.h"
-#include "scim_unique.h"
-
-
-static bool
-append(patch_t *patch, json_t *object, const scim_attribute_t *attribute,
-    json_t *values)
-{
-    bool    ok;
-    size_t  before;
-    json_t *array = json_object_get(object, attribute->name);
-
-    if (array == NULL) {
-        return scim_patch_assign(patch, object, attribute, values);
-    }
-    before = json_array_size(array);
-    ok = scim_patch_spend(patch,
-            (before + json_array_size(values)) * SCIM_PATCH_PAIR)
-        && json_array_extend(array, values) == 0
-        && scim_unique(array, before);
-    json_decref(values);
-    for (size_t i = before; ok && i < json_array_size(array); i++) {
-        scim_patch_keep_primary(array, json_array_get(array, i));
-    }
-    return ok && scim_patch_few_enough(patch, attribute, array);
-}
 
 
 /* add and replace on a whole attribute */
@@ -46,13 +21,13 @@ set_attribute(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
         return scim_patch_assign(patch, object, attribute, converted);
     }
     if (converted && attribute->multi_valued && verb == PATCH_ADD) {
-        return append(patch, object, attribute, converted);
+        return scim_patch_append(patch, object, attribute, converted);
     }
     if (attribute->type == SCIM_COMPLEX && !attribute->multi_valued && target
         && json_is_object(value) && !scim_patch_unassigns(value))
     {
         json_decref(converted);
-        return scim_patch_merge(patch, attribute, target, value);
+        return scim_patch_merge(patch, verb, attribute, target, value);
     }
     if (converted == NULL && verb == PATCH_ADD && attribute->multi_valued) {
         return true; /* adding nothing */

@@ -26,16 +26,11 @@ set_element(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
     if (path->sub) {
         return scim_patch_set_sub(patch, verb, element, path->sub, value);
     }
-    if (path->attribute->type != SCIM_COMPLEX) {
-        return scim_error_set(patch->error, 400, SCIM_ERROR_INVALID_PATH,
-            "%s[...]: a simple value can only be removed so",
-            path->attribute->name);
-    }
     if (!json_is_object(value)) {
         return scim_error_set(patch->error, 400, SCIM_ERROR_INVALID_VALUE,
             "%s[...]: the value must be an object", path->attribute->name);
     }
-    return scim_patch_merge(patch, path->attribute, element, value);
+    return scim_patch_merge(patch, verb, path->attribute, element, value);
 }
 
 
@@ -80,15 +75,71 @@ remove_missed(patch_t *patch, const scim_path_t *path)
 }
 
 
-/* One element that the filter chose; *drop tells to take it out. */
+/*
+ * What the value of a replace leaves out is not in the new element (RFC 7644
+ * section 3.5.2.3), but for what the filter says it has.
+ */
+static void
+clear_element(const scim_path_t *path, json_t *element)
+{
+    bool    named;
+    json_t *literals = json_object();
+
+    named = scim_patch_literals(path->filter, literals);
+    for (size_t i = 0; i < path->attribute->sub_attribute_count; i++) {
+        const scim_attribute_t *sub = &path->attribute->sub_attributes[i];
+
+        if (sub->mutability != SCIM_IMMUTABLE
+            && !(named && json_object_get(literals, sub->name)))
+        {
+            json_object_del(element, sub->name);
+        }
+    }
+    json_decref(literals);
+}
+
+
+/* A chosen value of a list of simple ones, for which there is no merging. */
+static bool
+set_simple(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
+    json_t *array, size_t i, const json_t *value)
+{
+    bool    ok;
+    json_t *converted = NULL;
+
+    if (verb == PATCH_ADD) {
+        return scim_error_set(patch->error, 400, SCIM_ERROR_INVALID_PATH,
+            "%s[...]: a simple value can only be replaced or removed so",
+            path->attribute->name);
+    }
+    ok = scim_patch_typed(patch, path->attribute, value, &converted);
+    if (ok && json_array_size(converted) != 1) {
+        ok = scim_error_set(patch->error, 400, SCIM_ERROR_INVALID_VALUE,
+            "%s[...]: the value must be one value", path->attribute->name);
+    }
+    ok = ok && json_array_set(array, i, json_array_get(converted, 0)) == 0;
+    json_decref(converted);
+    return ok;
+}
+
+
+/* Element i, which the filter chose; *drop tells to take it out. */
 static bool
 at_matched(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
-    json_t *element, const json_t *value, bool *drop)
+    json_t *array, size_t i, const json_t *value, bool *drop)
 {
+    json_t *element = json_array_get(array, i);
+
     *drop = false;
     if (verb == PATCH_REMOVE && path->sub == NULL) {
         *drop = true;
         return true;
+    }
+    if (path->attribute->type != SCIM_COMPLEX) {
+        return set_simple(patch, verb, path, array, i, value);
+    }
+    if (verb == PATCH_REPLACE && path->sub == NULL && json_is_object(value)) {
+        clear_element(path, element);
     }
     if (!set_element(patch, verb, path, element, value)) {
         return false;
@@ -126,18 +177,19 @@ at_array_filter(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
 {
     bool    drop, matched = false;
     size_t  i = 0, work = weight(value);
-    json_t *element, *primary = NULL, *array = json_object_get(
+    json_t *primary = NULL, *array = json_object_get(
         scim_patch_holder(patch, path, false), path->attribute->name);
 
     while (i < json_array_size(array)) {
-        element = json_array_get(array, i);
-        if (!scim_filter_match_value(path->filter, element, &patch->work)) {
+        if (!scim_filter_match_value(path->filter, json_array_get(array, i),
+                &patch->work))
+        {
             i++;
             continue;
         }
         matched = true;
         if (!scim_patch_spend(patch, work)
-            || !at_matched(patch, verb, path, element, value, &drop))
+            || !at_matched(patch, verb, path, array, i, value, &drop))
         {
             return false;
         }
@@ -145,8 +197,10 @@ at_array_filter(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
             json_array_remove(array, i);
             continue;
         }
-        if (json_is_true(json_object_get(element, "primary"))) {
-            primary = element;
+        if (json_is_true(json_object_get(json_array_get(array, i),
+                "primary")))
+        {
+            primary = json_array_get(array, i);
         }
         i++;
     }

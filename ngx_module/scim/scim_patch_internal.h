@@ -67,9 +67,13 @@ bool scim_patch_typed(patch_t *patch, const scim_attribute_t *attribute,
 /* Only one element of a multi-valued attribute is primary: `winner`. */
 void scim_patch_keep_primary(json_t *array, const json_t *winner);
 
+/* Adds values (an array, stolen) to a list; what is there already is not. */
+bool scim_patch_append(patch_t *patch, json_t *object,
+    const scim_attribute_t *attribute, json_t *values);
+
 /* Merges sub-attributes into a complex value; others stay. */
-bool scim_patch_merge(patch_t *patch, const scim_attribute_t *attribute,
-    json_t *target, const json_t *value);
+bool scim_patch_merge(patch_t *patch, patch_verb_t verb,
+    const scim_attribute_t *attribute, json_t *target, const json_t *value);
 
 /* One sub-attribute of one complex value. */
 bool scim_patch_set_sub(patch_t *patch, patch_verb_t verb, json_t *target,

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "scim_patch_internal.h"
+#include "scim_unique.h"
 
 
 bool
@@ -127,8 +128,59 @@ scim_patch_keep_primary(json_t *array, const json_t *winner)
 
 
 bool
-scim_patch_merge(patch_t *patch, const scim_attribute_t *attribute,
-    json_t *target, const json_t *value)
+scim_patch_few_enough(patch_t *patch, const scim_attribute_t *attribute,
+    const json_t *array)
+{
+    return json_array_size(array) <= SCIM_DOCUMENT_VALUE_MAX
+        || scim_error_set(patch->error, 400, SCIM_ERROR_INVALID_VALUE,
+            "%s has more than %d values", attribute->name,
+            SCIM_DOCUMENT_VALUE_MAX);
+}
+
+
+bool
+scim_patch_append(patch_t *patch, json_t *object,
+    const scim_attribute_t *attribute, json_t *values)
+{
+    bool    ok;
+    size_t  before;
+    json_t *array = json_object_get(object, attribute->name);
+
+    if (array == NULL) {
+        return scim_patch_assign(patch, object, attribute, values);
+    }
+    before = json_array_size(array);
+    ok = scim_patch_spend(patch,
+            (before + json_array_size(values)) * SCIM_PATCH_PAIR)
+        && json_array_extend(array, values) == 0
+        && scim_unique(array, before);
+    json_decref(values);
+    for (size_t i = before; ok && i < json_array_size(array); i++) {
+        scim_patch_keep_primary(array, json_array_get(array, i));
+    }
+    return ok && scim_patch_few_enough(patch, attribute, array);
+}
+
+
+/* A sub-attribute's new value (stolen, NULL = none); add appends to a list. */
+static bool
+put_sub(patch_t *patch, patch_verb_t verb, json_t *target,
+    const scim_attribute_t *sub, json_t *value)
+{
+    bool appends = verb == PATCH_ADD && sub->multi_valued
+        && (sub->mutability != SCIM_IMMUTABLE
+            || json_object_get(target, sub->name) == NULL);
+
+    if (appends) {
+        return value == NULL || scim_patch_append(patch, target, sub, value);
+    }
+    return scim_patch_assign(patch, target, sub, value);
+}
+
+
+bool
+scim_patch_merge(patch_t *patch, patch_verb_t verb,
+    const scim_attribute_t *attribute, json_t *target, const json_t *value)
 {
     json_t     *inner, *converted = NULL;
     const char *key;
@@ -156,7 +208,7 @@ scim_patch_merge(patch_t *patch, const scim_attribute_t *attribute,
         }
     }
     json_object_foreach(converted, key, inner) {
-        if (!scim_patch_assign(patch, target,
+        if (!put_sub(patch, verb, target,
                 scim_attribute_sub(attribute, key, strlen(key)),
                 json_incref(inner)))
         {
@@ -166,17 +218,6 @@ scim_patch_merge(patch_t *patch, const scim_attribute_t *attribute,
     }
     json_decref(converted);
     return true;
-}
-
-
-bool
-scim_patch_few_enough(patch_t *patch, const scim_attribute_t *attribute,
-    const json_t *array)
-{
-    return json_array_size(array) <= SCIM_DOCUMENT_VALUE_MAX
-        || scim_error_set(patch->error, 400, SCIM_ERROR_INVALID_VALUE,
-            "%s has more than %d values", attribute->name,
-            SCIM_DOCUMENT_VALUE_MAX);
 }
 
 
@@ -196,7 +237,7 @@ scim_patch_set_sub(patch_t *patch, patch_verb_t verb, json_t *target,
     {
         return false;
     }
-    return scim_patch_assign(patch, target, sub, converted);
+    return put_sub(patch, verb, target, sub, converted);
 }
 
 
