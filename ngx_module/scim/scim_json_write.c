@@ -1,5 +1,6 @@
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "scim_json.h"
@@ -48,8 +49,8 @@ scim_json_write_string(const char *text, size_t len, scim_buffer_t *out)
 
 
 /*
- * As json_dumpb does: 17 significant digits, always a sign of a real, and an
- * exponent without '+' and leading zeros.
+ * With no more digits than tell the value from all others (0.1 stays 0.1),
+ * always a sign of a real, and an exponent without '+' and leading zeros.
  */
 static void
 write_real(double real, scim_buffer_t *out)
@@ -58,7 +59,12 @@ write_real(double real, scim_buffer_t *out)
     char  *exponent;
     size_t skip;
 
-    snprintf(text, sizeof(text), "%.17g", real);
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof(text), "%.*g", digits, real);
+        if (strtod(text, NULL) == real) {
+            break;
+        }
+    }
     exponent = strchr(text, 'e');
     if (exponent) {
         exponent += exponent[1] == '-' ? 2 : 1;

@@ -9,6 +9,7 @@
 #include "scim_time.h"
 #include "scim_unique.h"
 
+#define EXACT_MAX         ((long long) 1 << 53) /* integers in a double */
 #define WHERE_MAX         160
 #define SUB_ATTRIBUTE_MAX SCIM_SCHEMA_SUB_ATTRIBUTE_MAX
 
@@ -139,37 +140,61 @@ type_boolean(const json_t *value, const char *where, json_t **out,
 }
 
 
+/*
+ * A decimal has a point (RFC 7643 section 2.3.3) unless that would cost it
+ * digits; 2 and 2.0 are one value.
+ */
+static json_t *
+new_integer(const scim_attribute_t *attribute, long long integer)
+{
+    return attribute->type == SCIM_DECIMAL && integer <= EXACT_MAX
+        && integer >= -EXACT_MAX ? json_real((double) integer)
+                                 : json_integer(integer);
+}
+
+
+/* A number as text, all of it; NULL for another text: reference L-09. */
+static json_t *
+number_of_text(const scim_attribute_t *attribute, const char *text)
+{
+    char     *end;
+    double    real;
+    long long integer;
+
+    if (text[strspn(text, "+-.0123456789eE")] != '\0') {
+        return NULL; /* strtod takes more: " 1", "0x1", "nan" */
+    }
+    errno = 0;
+    integer = strtoll(text, &end, 10);
+    if (errno == 0 && end != text && *end == '\0') {
+        return new_integer(attribute, integer);
+    }
+    errno = 0;
+    real = strtod(text, &end);
+    return attribute->type == SCIM_DECIMAL && errno == 0 && end != text
+        && *end == '\0' ? json_real(real) : NULL;
+}
+
+
 static bool
 type_number(const scim_attribute_t *attribute, const json_t *value,
     const char *where, json_t **out, typing_t *typing)
 {
-    char       *end;
-    double      real;
-    long long   integer;
-    const char *text = json_string_value(value);
+    json_t *number = NULL;
 
-    if (json_is_integer(value)
-        || (attribute->type == SCIM_DECIMAL && json_is_real(value)))
-    {
+    if (json_is_integer(value)) {
+        return given(new_integer(attribute, json_integer_value(value)), out,
+            typing);
+    }
+    if (attribute->type == SCIM_DECIMAL && json_is_real(value)) {
         return given(json_incref((json_t *) value), out, typing);
     }
-    if (text == NULL) {
-        return wrong(typing, where, "a number");
+    if (json_is_string(value)) {
+        scim_lenient_note(typing->lenient, SCIM_LENIENT_STRING_FOR_NUMBER);
+        number = number_of_text(attribute, json_string_value(value));
     }
-    scim_lenient_note(typing->lenient, SCIM_LENIENT_STRING_FOR_NUMBER);
-    errno = 0;
-    integer = strtoll(text, &end, 10);
-    if (errno == 0 && end != text && *end == '\0') {
-        return given(json_integer(integer), out, typing);
-    }
-    errno = 0;
-    real = strtod(text, &end);
-    if (attribute->type == SCIM_DECIMAL && errno == 0 && end != text
-        && *end == '\0' && real - real == 0)
-    {
-        return given(json_real(real), out, typing);
-    }
-    return wrong(typing, where, "a number");
+    return number ? given(number, out, typing)
+                  : wrong(typing, where, "a number");
 }
 
 
