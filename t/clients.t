@@ -101,7 +101,15 @@ is(join(' ', map { scalar @{ $groups->{$_}[0]{members} } } @groups),
 
 # authentik: config first, groups without members, then one add a member, the
 # removals from what the group says
-ask('config', 200, 'GET', '/ServiceProviderConfig');
+my $most = ask('config', 200, 'GET', '/ServiceProviderConfig')
+    ->{bulk}{maxOperations};
+my $large = ask('create', 201, 'POST', '/Groups', { displayName => 'Large' })
+    ->{id};
+ask('as many at once as it says', 204, 'PATCH', "/Groups/$large",
+    { Operations => [ map { { op => 'add', path => 'members', value =>
+    [ { value => $_ } ] } } @many[ 0 .. ($most < 44 ? $most - 1 : 44) ] ] });
+is(scalar @{ ask('read back', 200, 'GET', "/Groups/$large")->{members} }, 45,
+    'one request is enough for 45');
 my $synced = ask('create', 201, 'POST', '/Groups', { displayName => 'Synced',
     externalId => 'ak1' })->{id};
 my @chunks = map { [ @many[ 20 * $_ .. 20 * $_ + ($_ == 2 ? 4 : 19) ] ] }

@@ -64,7 +64,7 @@ sub assign {
 }
 
 
-# GET, merge, PUT of the whole: O-13
+# GET, merge, PUT of the whole
 sub put_changed {
     my ($name, $id, %change) = @_;
     my $user = ask("read for $name", 200, 'GET', "/Users/$id");
@@ -80,8 +80,8 @@ sub set_active {
 }
 
 
-# Members after, with who goes and who comes: one PATCH (O-26) or a PUT (O-28);
-# a catalog integration also says id and name after each change (O-25).
+# Members after, with who goes and who comes: one PATCH or a PUT; a catalog
+# integration also says id and name after each change.
 sub set_members {
     my ($name, $id, $group_name, $now, $out, $in) = @_;
     if ($kind eq 'aiw') {
@@ -118,7 +118,30 @@ sub begin {
 }
 
 
-# O-07 to O-31; what is there in the end
+# A group that is there is found and linked: its members stay until the first
+# push; one that is empty in Okta is pushed as such.
+sub link_group {
+    my ($id, @members) = @_;
+    my $found = lookup('Groups', 'displayName', 'OLD')->{Resources}[0];
+    is($found->{id}, $id, "$kind: a group is found by its name");
+    ask('linked', $kind eq 'oin' ? 204 : 200, $kind eq 'oin' ? 'PATCH' : 'PUT',
+        "/Groups/$id", $kind eq 'oin' ? TestScim::patch_body({ op =>
+        'replace', value => { id => $id, displayName => 'Old' } })
+        : { schemas => [$group_schema], displayName => 'Old' });
+    is(scalar @{ ask('read', 200, 'GET', "/Groups/$id")->{members} }, 1,
+        "$kind: who was in it still is");
+    set_members('pushed', $id, 'Old', \@members, [], \@members);
+    ask('pushed while it is empty', $kind eq 'oin' ? 204 : 200,
+        $kind eq 'oin' ? ('PATCH', "/Groups/$id", TestScim::patch_body({ op =>
+        'replace', path => 'members', value => [] })) : ('PUT',
+        "/Groups/$id", { schemas => [$group_schema], displayName => 'Old',
+        members => [] }));
+    ok(!ask('read', 200, 'GET', "/Groups/$id")->{members},
+        "$kind: nobody is in it");
+}
+
+
+# From the test of the connection to an unlinked group; what is there in the end
 sub story {
     begin(@_);
     is(ask('test the connection', 200, 'GET', "/$_")->{totalResults}, 0,
@@ -140,6 +163,11 @@ sub story {
     set_members('renamed', $group, 'Ads EMEA', [ $ann, $cid ], [], []);
     put_changed('a new name', $ann, displayName => 'Ann B',
         title => '', nickName => 'A');
+    put_changed('a new login', $cid, userName => 'cid.b@example.com');
+    is(lookup('Users', 'userName', 'cid.b@example.com')->{Resources}[0]{id},
+        $cid, "$kind: found by the new login");
+    is(lookup('Users', 'userName', 'cid@example.com')->{totalResults}, 0,
+        "$kind: and not by the old one");
     set_active('unassigned', $ann, $false);
     invited([qw(cid)], 'a leaver is out');
     my $found = lookup('Users', 'userName', 'ann@example.com');
@@ -153,7 +181,9 @@ sub story {
     my $other = ask('a group to be unlinked', 201, 'POST', '/Groups',
         { schemas => [$group_schema], displayName => 'Old', members =>
         [ { value => $ann } ] })->{id};
+    link_group($other, $ann, $bob);
     ask('unlinked and deleted', 204, 'DELETE', "/Groups/$other");
+    ask('... and not there', 404, 'GET', "/Groups/$other");
     return the_end($group, ann => $ann, bob => $bob, cid => $cid);
 }
 
@@ -196,8 +226,11 @@ complete(1, $list->{Resources}[0]);
 my $one = ask('step 2', 200, 'GET', "/Users/$list->{Resources}[0]{id}");
 is($one->{id}, $list->{Resources}[0]{id}, '2: the same id');
 complete(2, $one);
-is(lookup('Users', 'userName', $_)->{totalResults}, 0, "3, 5: nobody is $_")
-    for 'abcdefgh@', 'runscope300lxtlifb7@atko.com';
+for my $nobody ('abcdefgh@', 'runscope300lxtlifb7@atko.com') {
+    my $none = lookup('Users', 'userName', $nobody);
+    is_deeply([ @$none{qw(totalResults schemas)} ], [ 0, $list->{schemas} ],
+        "3, 5: nobody is $nobody, in a ListResponse");
+}
 ok(length ask('step 4', 404, 'GET', '/Users/00u1unknown')->{detail},
     '4: a detail');
 my $new = { schemas => [$user_schema], userName => 'Runscope1@ATKO.com',
