@@ -286,6 +286,60 @@ count_says_how_much_and_nought_only_the_number(void **state)
 }
 
 
+/* Who a walk with this filter shows, in lists of two. */
+static size_t
+walked(const char *filter)
+{
+    char   cursor[1024] = "";
+    size_t found = 0;
+
+    do {
+        json_t *json = list(harness_format("filter=%s&count=2&cursor=%s",
+            filter, cursor));
+
+        found += json_array_size(json_object_get(json, "Resources"));
+        snprintf(cursor, sizeof(cursor), "%s", next_of(json));
+        json_decref(json);
+        assert_true(found <= USER_COUNT);
+    } while (*cursor);
+    return found;
+}
+
+
+/* A look-up with many candidates is a scan for who walks. */
+static void
+a_walk_does_not_mind_how_many_candidates_an_index_has(void **state)
+{
+    static const struct {
+        const char *filter;
+        size_t      found;
+    } cases[] = {
+        { "userName%20sw%20%22u%22%20and%20active%20eq%20false", 5 },
+        { "active%20eq%20false%20and%20emails%20sw%20%22u%22", 5 },
+        { "emails%20sw%20%22u%22", USER_COUNT - 1 }, /* u02 came without */
+        { "userName%20sw%20%22u%22%20or%20externalId%20eq%20%22E3%22",
+          USER_COUNT },
+        { "userName%20sw%20%22u%22%20and%20emails%20sw%20%22u1%22", 10 }
+    };
+
+    (void) state;
+    for (unsigned max = 1; max < 100; max += 12) {
+        harness.service.scan_max = max;
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+            if (walked(cases[i].filter) != cases[i].found) {
+                fail_msg("%s with %u: %zu", cases[i].filter, max,
+                    walked(cases[i].filter));
+            }
+        }
+    }
+    harness.service.scan_max = 20;
+    refused("/Users", harness_format("filter=%s", cases[0].filter), "tooMany");
+    refused("/Users", harness_format("cursor=&sortBy=title&filter=%s",
+        cases[0].filter), "tooMany");
+    harness.service.scan_max = 10000;
+}
+
+
 /* What one request must not read at once, a walk reads bit by bit. */
 static void
 a_walk_goes_on_where_the_budget_ends(void **state)
@@ -515,6 +569,7 @@ main(void)
         cmocka_unit_test(cursors_are_good_for_their_own_query_only),
         cmocka_unit_test(count_says_how_much_and_nought_only_the_number),
         cmocka_unit_test(a_walk_goes_on_where_the_budget_ends),
+        cmocka_unit_test(a_walk_does_not_mind_how_many_candidates_an_index_has),
         cmocka_unit_test(lookups_read_no_more_than_they_show),
         cmocka_unit_test(membership_is_asked_without_reading_the_group),
         cmocka_unit_test(another_data_set_is_not_an_empty_list),

@@ -70,6 +70,9 @@ void scim_plan_clear(scim_plan_t *plan);
 /* A plan of all of the type, by rank and position. */
 bool scim_plan_is_scan(const scim_plan_t *plan);
 
+/* Makes a plan that looks at everybody of it, with what it had read freed. */
+void scim_plan_scan(scim_plan_t *plan, const scim_filter_t *filter);
+
 /* Whether sizes must be known before the plan can be followed. */
 bool scim_plan_undecided(const scim_plan_t *plan);
 

@@ -62,14 +62,35 @@ collect(scim_resource_t *resource)
 }
 
 
+/*
+ * More candidates than one request may read: a walk looks at everybody
+ * instead, page by page, and goes on behind the same id.
+ */
 static scim_step_t
-on_collected(scim_resource_t *resource, scim_text_t ids)
+too_many_ids(scim_resource_t *resource)
+{
+    scim_list_t               *list = resource->list;
+    const scim_list_segment_t *segment = &list->segment[list->at];
+
+    if (!list->cursors || list->sorted) {
+        return scim_list_too_many(resource);
+    }
+    list->collected = 0;
+    scim_plan_scan(segment->plan, segment->filter);
+    return scim_list_read_ids(resource);
+}
+
+
+/* Ids of a range that has `size` of them in all. */
+static scim_step_t
+on_collected(scim_resource_t *resource, scim_text_t ids, long long size)
 {
     scim_list_t *list = resource->list;
+    long long    scan_max = resource->operation.service->scan_max;
 
     list->collected += (long long) (ids.len / SCIM_UUID_LEN);
-    if (list->collected > resource->operation.service->scan_max) {
-        return scim_list_too_many(resource);
+    if (list->collected > scan_max || size > scan_max) {
+        return too_many_ids(resource);
     }
     scim_buffer_append(&list->reading->ids, ids.text, ids.len);
     if (!list->last) {
@@ -132,7 +153,7 @@ on_ids(scim_operation_t *operation, const scim_reply_t *reply)
     scim_buffer_reset(&list->behind);
     scim_buffer_append(&list->behind, last.text, last.len);
     if (list->collect) {
-        return on_collected(resource, ids);
+        return on_collected(resource, ids, size);
     }
     if ((!list->cursors || list->sorted)
         && size > operation->service->scan_max)

@@ -54,17 +54,32 @@ bound(const planner_t *planner, char open, const char *text, size_t len,
 }
 
 
+static const scim_list_range_t everybody = {
+    "all", { "", 0 }, { "-", 1 }, { "+", 1 }, true
+};
+
+
 static scim_plan_t *
 plan_all(const planner_t *planner, const scim_filter_t *rest)
 {
     scim_plan_t *plan = new_plan(planner, SCIM_PLAN_RANGE, rest);
 
     if (plan) {
-        plan->range = (scim_list_range_t) { "all", { "", 0 }, { "-", 1 },
-                                            { "+", 1 }, true };
+        plan->range = everybody;
         plan->rest = rest;
     }
     return plan;
+}
+
+
+void
+scim_plan_scan(scim_plan_t *plan, const scim_filter_t *filter)
+{
+    scim_plan_clear(plan);
+    plan->kind = SCIM_PLAN_RANGE;
+    plan->left = plan->right = NULL;
+    plan->range = everybody;
+    plan->rest = plan->filter = filter;
 }
 
 
