@@ -6,6 +6,7 @@
 
 #include "redis_client.h"
 #include "scim_arena.h"
+#include "scim_fold.h"
 #include "scim_json.h"
 #include "scim_json_scan.h"
 #include "scim_record.h"
@@ -28,25 +29,31 @@ typedef struct {
 } reader_t;
 
 
-/* RFC 7643 leaves it open which address counts: primary, work, first. */
+/*
+ * RFC 7643 leaves it open which address counts: primary, work (in whatever
+ * letters), first; of those that have a value.
+ */
 static const json_t *
 chosen_email(const json_t *emails)
 {
     size_t        i;
-    json_t       *email;
-    const json_t *work = NULL;
+    json_t       *email, *type;
+    const json_t *value, *first = NULL, *work = NULL;
 
     json_array_foreach((json_t *) emails, i, email) {
-        const char *type = json_string_value(json_object_get(email, "type"));
-
-        if (json_is_true(json_object_get(email, "primary"))) {
-            return json_object_get(email, "value");
+        value = json_object_get(email, "value");
+        type = json_object_get(email, "type");
+        if (value && json_is_true(json_object_get(email, "primary"))) {
+            return value;
         }
-        if (work == NULL && type && strcmp(type, "work") == 0) {
-            work = email;
+        if (work == NULL && type && scim_name_equal(json_string_value(type),
+                json_string_length(type), "work", 4))
+        {
+            work = value;
         }
+        first = first ? first : value;
     }
-    return json_object_get(work ? work : json_array_get(emails, 0), "value");
+    return work ? work : first;
 }
 
 
