@@ -553,6 +553,11 @@ local function push_members(c, id, out)
     end
 end
 
+-- Members and groups that are told at once: groups cost look-ups, so they
+-- count more.  A page of 200 groups of 50 or of 100 users in 10 is one call.
+local PUSHED_MAX = 10000
+local PUSHED_USER = 10 -- what one of a user's groups counts
+
 -- <id> <record> <extra total> <n> string...
 local function push_entry(c, kind, id, record, extra, out)
     out[#out + 1] = id
@@ -568,9 +573,21 @@ local function push_entry(c, kind, id, record, extra, out)
     end
 end
 
--- The number of entries goes to out[3].
+-- What comes later: the caller asks for a group's members by `members`, for a
+-- user's groups by a `list_read` of those users.
+local function push_later(c, kind, id, record, out)
+    local grouped = string.sub(record, HEADER, HEADER) == '1'
+    out[#out + 1] = id
+    out[#out + 1] = record
+    out[#out + 1] = kind == 'user' and (grouped and 1 or 0)
+        or call('ZCARD', c.prefix .. 'group:' .. id .. ':members')
+    out[#out + 1] = 0
+end
+
+-- The number of entries goes to out[3].  Once as many members and groups are
+-- told as one call may take, the other entries are told without theirs.
 function push_entries(c, kind, ids, extra, out)
-    local n = 0
+    local n, pushed = 0, 0
     for i = 1, #ids, CHUNK do
         local names = {}
         for j = i, math.min(i + CHUNK - 1, #ids) do
@@ -579,8 +596,15 @@ function push_entries(c, kind, ids, extra, out)
         local records = call('MGET', unpack(names))
         for j, record in ipairs(records) do
             if record then
+                local at = #out
                 n = n + 1
-                push_entry(c, kind, ids[i + j - 1], record, extra, out)
+                if extra ~= '0' and pushed >= PUSHED_MAX then
+                    push_later(c, kind, ids[i + j - 1], record, out)
+                else
+                    push_entry(c, kind, ids[i + j - 1], record, extra, out)
+                    pushed = pushed + math.min(out[at + 3], CHUNK)
+                        * (kind == 'user' and PUSHED_USER or 1)
+                end
             end
         end
     end

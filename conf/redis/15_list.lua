@@ -8,6 +8,7 @@
 do -- a scope of its own: a chunk holds 200 local names at most
 
 local ID = 36
+local UNREADABLE = 1000000000 -- more than any range has
 
 local function id_of(member)
     return string.sub(member, -ID)
@@ -185,10 +186,14 @@ register('list_ids', function(keys, args)
         table.concat(ids_of(members, args[5])) }
 end, { 'no-writes' })
 
--- At most so many are in the group and those in it.
+-- At most so many are in the group and those in it; where that is too much to
+-- look at, any other range is the better one.
 local function nested_size(c, group, from, to)
-    local size = 0
-    for _, inner in ipairs(groups_below(c, group) or {}) do
+    local size, groups = 0, groups_below(c, group)
+    if not groups then
+        return UNREADABLE
+    end
+    for _, inner in ipairs(groups) do
         size = size + range_size(c.prefix .. 'group:' .. inner .. ':members',
             from, to)
     end

@@ -10,31 +10,33 @@ local TASK_EXPLAINED = { 'id', 'kind', 'state', 'attempts', 'nextAt',
 local HOLD_EXPLAINED = { 'id', 'state', 'reason' }
 local PATH_STEPS = 1000 -- groups looked at to find how somebody is in a team
 
--- The groups by which the user is in the team, the one that holds the user
--- first; nil when there is no such way.
-local function path_to(c, user, team)
-    local queue, outer, i = holders(c, 'U' .. user), {}, 1
+-- By which group the user is in each group, the shortest way; one that holds
+-- the user itself is its own.
+local function ways_of(c, user)
+    local queue, inner, i = holders(c, 'U' .. user), {}, 1
     for _, group in ipairs(queue) do
-        outer[group] = group
+        inner[group] = group
     end
     while queue[i] and i <= PATH_STEPS do
-        local group = queue[i]
-        if group == team then
-            local path = { group }
-            while outer[path[1]] ~= path[1] do
-                table.insert(path, 1, outer[path[1]])
-            end
-            return path
-        end
-        for _, next_group in ipairs(outer_groups(c, group)) do
-            if not outer[next_group] then
-                outer[next_group] = group
-                queue[#queue + 1] = next_group
+        for _, outer in ipairs(outer_groups(c, queue[i])) do
+            if not inner[outer] then
+                inner[outer] = queue[i]
+                queue[#queue + 1] = outer
             end
         end
         i = i + 1
     end
-    return nil
+    return inner
+end
+
+-- The groups by which the user is in the team, the one that holds the user
+-- first; nil when there is no such way.
+local function path_to(ways, team)
+    local path = { team }
+    while ways[path[1]] and ways[path[1]] ~= path[1] do
+        table.insert(path, 1, ways[path[1]])
+    end
+    return ways[team] and path
 end
 
 -- JSON array of the names of these groups.
@@ -59,11 +61,12 @@ local function push_shares(c, app, user, out)
             end
         end
     end
+    local ways = ways_of(c, user)
     for _, team in ipairs(call('ZRANGE', user_key(c, user) .. ':teams', '0',
         '-1')) do
         if call('HEXISTS', shares, 'team:' .. team) == 1 then
             push('team:' .. team, call('GET', c.prefix .. 'team:' .. team)
-                or '', names_of(c, path_to(c, user, team)))
+                or '', names_of(c, path_to(ways, team)))
         end
     end
     push('user:' .. user, '', '[]')

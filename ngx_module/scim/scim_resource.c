@@ -158,10 +158,9 @@ extra_valid(const scim_resource_t *resource, scim_text_t text, size_t i)
 }
 
 
-/* Reads one entry at element *at and moves *at behind it. */
-static bool
-take_entry(scim_resource_t *resource, const scim_reply_t *reply, size_t *at,
-    scim_entry_t *entry)
+bool
+scim_resource_take_entry(scim_resource_t *resource,
+    const scim_reply_t *reply, size_t *at, scim_entry_t *entry)
 {
     long long   total, count;
     scim_text_t record;
@@ -215,7 +214,7 @@ scim_resource_take_entries(scim_resource_t *resource,
         return false;
     }
     while (resource->entry_count < count) {
-        if (!take_entry(resource, reply, &first,
+        if (!scim_resource_take_entry(resource, reply, &first,
                 &resource->entry[resource->entry_count]))
         {
             damaged(resource);
@@ -234,9 +233,8 @@ keep_text(scim_resource_t *resource, scim_text_t *text)
 }
 
 
-/* Copies an entry, so that it outlives the reply that it points into. */
-static void
-keep_entry(scim_resource_t *resource, scim_entry_t *entry)
+void
+scim_resource_keep_entry(scim_resource_t *resource, scim_entry_t *entry)
 {
     entry->record.document = scim_arena_copy(&resource->page,
         entry->record.document, entry->record.document_len);
@@ -342,13 +340,17 @@ request_members(scim_resource_t *resource, scim_entry_t *entry)
 scim_step_t
 scim_resource_complete(scim_resource_t *resource, scim_resource_step_t done)
 {
-    scim_entry_t *entry = incomplete(resource);
+    scim_entry_t *entry;
 
+    if (!scim_resource_is_group(resource)) {
+        return scim_resource_complete_groups(resource, done);
+    }
+    entry = incomplete(resource);
     if (entry == NULL) {
         return done(resource);
     }
     for (size_t i = 0; i < resource->entry_count; i++) {
-        keep_entry(resource, &resource->entry[i]);
+        scim_resource_keep_entry(resource, &resource->entry[i]);
     }
     if (resource->page.failed) {
         return scim_resource_error(resource, 500, SCIM_ERROR_NONE,

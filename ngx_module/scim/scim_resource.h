@@ -49,6 +49,7 @@ struct scim_resource_s {
     scim_arena_t         page;
     scim_entry_t        *entry;
     size_t               entry_count;
+    size_t               lacking; /* no entry before it lacks anything */
     scim_resource_step_t done; /* goes on when the entries are complete */
     bool                 fetch_extra;
 
@@ -119,8 +120,21 @@ json_t *scim_resource_read_body(scim_resource_t *resource);
 bool scim_resource_take_entries(scim_resource_t *resource,
     const scim_reply_t *reply, size_t first, size_t count);
 
-/* Fetches the members that entries lack, then goes on with `done`. */
+/*
+ * One of them, at element *at, which moves behind it; its `extra` lies in
+ * `page`.  The other copies all that an entry points to, so that it outlives
+ * the reply; `page` notes when memory is gone.
+ */
+bool scim_resource_take_entry(scim_resource_t *resource,
+    const scim_reply_t *reply, size_t *at, scim_entry_t *entry);
+void scim_resource_keep_entry(scim_resource_t *resource, scim_entry_t *entry);
+
+/*
+ * Fetches the members or groups that entries lack, then goes on with `done`.
+ */
 scim_step_t scim_resource_complete(scim_resource_t *resource,
+    scim_resource_step_t done);
+scim_step_t scim_resource_complete_groups(scim_resource_t *resource,
     scim_resource_step_t done);
 
 /*
