@@ -210,6 +210,31 @@ default_active(scim_slots_t *slots, const json_t *current)
 }
 
 
+static bool keep_immutable(json_t **slot, const scim_attribute_t *attribute,
+    const json_t *container, scim_error_t *error);
+
+
+/* The same for what is inside a complex value. */
+static bool
+keep_inner(json_t *value, const scim_attribute_t *attribute,
+    const json_t *old, scim_error_t *error)
+{
+    bool ok = true;
+
+    for (size_t i = 0; ok && i < attribute->sub_attribute_count; i++) {
+        const scim_attribute_t *sub = &attribute->sub_attributes[i];
+        json_t                 *inner = json_object_get(value, sub->name);
+
+        json_incref(inner);
+        ok = keep_immutable(&inner, sub, old, error)
+            && (inner == NULL || json_object_set(value, sub->name, inner)
+                == 0);
+        json_decref(inner);
+    }
+    return ok;
+}
+
+
 /* RFC 7644 section 3.5.1: an immutable value, once set, must match. */
 static bool
 keep_immutable(json_t **slot, const scim_attribute_t *attribute,
@@ -217,6 +242,11 @@ keep_immutable(json_t **slot, const scim_attribute_t *attribute,
 {
     json_t *old = json_object_get(container, attribute->name);
 
+    if (attribute->type == SCIM_COMPLEX && json_is_object(*slot)
+        && attribute->mutability != SCIM_IMMUTABLE)
+    {
+        return keep_inner(*slot, attribute, old, error);
+    }
     if (attribute->mutability != SCIM_IMMUTABLE || old == NULL) {
         return true;
     }
