@@ -157,6 +157,38 @@ user_names_are_unique_whatever_their_case(void **state)
 }
 
 
+/* What differs at the end only is not the same, as far as names may go. */
+static void
+long_names_are_told_apart_or_refused(void **state)
+{
+    char        name[600], path[64];
+    json_t     *json;
+    const char *body = "{\"userName\":\"%s%s\"}";
+
+    (void) state;
+    memset(name, 'N', sizeof(name));
+    name[511] = '\0';
+    harness_create(&harness, "/Users", harness_format(body, name, "1"), path);
+    tell(409, SCIM_METHOD_POST, "/Users", harness_format(body, name, "1"));
+    harness_create(&harness, "/Users", harness_format(body, name, "2"), path);
+    json = ask(400, SCIM_METHOD_POST, "/Users", NULL, harness_format(body,
+        name, "1 2"));
+    assert_string_equal(harness_text(json, "scimType"), "invalidValue");
+    json_decref(json);
+    tell(400, SCIM_METHOD_PATCH, path, replace("userName", harness_format(
+        "\"%s\xc3\x9f\"", name))); /* folded it is longer */
+    tell(400, SCIM_METHOD_PUT, path, harness_format(body, name, "12"));
+    tell(200, SCIM_METHOD_PATCH, path, replace("nickName", harness_format(
+        "\"%s12\"", name)));
+    json = harness_ask(&harness, 200, SCIM_METHOD_GET, "/Users",
+        harness_format("filter=userName%%20eq%%20%%22%s2%%22", name), NULL);
+    assert_string_equal(harness_text(json, "Resources.0.id"),
+        harness_id(path));
+    assert_int_equal(json_array_size(json_object_get(json, "Resources")), 1);
+    json_decref(json);
+}
+
+
 static void
 two_creates_of_one_name_at_once_make_one_user(void **state)
 {
@@ -547,6 +579,7 @@ main(void)
         DIRECTORY_TEST(a_user_who_was_never_in_a_group_is_read_by_one_get),
         DIRECTORY_TEST(nothing_of_a_password_is_kept),
         DIRECTORY_TEST(user_names_are_unique_whatever_their_case),
+        DIRECTORY_TEST(long_names_are_told_apart_or_refused),
         DIRECTORY_TEST(two_creates_of_one_name_at_once_make_one_user),
         DIRECTORY_TEST(if_match_must_name_the_current_version),
         DIRECTORY_TEST(of_two_writers_with_one_version_one_fails),

@@ -62,15 +62,25 @@ case_exact(const scim_resource_type_t *type, const scim_index_t *index)
 }
 
 
+static bool
+whole_key(const scim_resource_type_t *type, const scim_index_t *index,
+    const char *value, size_t len, scim_buffer_t *out)
+{
+    if (case_exact(type, index)) {
+        scim_buffer_append(out, value, len);
+        return true;
+    }
+    return scim_fold(value, len, out);
+}
+
+
 bool
 scim_index_key(const scim_resource_type_t *type, const scim_index_t *index,
     const char *value, size_t len, scim_buffer_t *out)
 {
     size_t from = out->len;
 
-    if (case_exact(type, index)) {
-        scim_buffer_append(out, value, len);
-    } else if (!scim_fold(value, len, out)) {
+    if (!whole_key(type, index, value, len, out)) {
         return false;
     }
     if (out->len - from > SCIM_INDEX_VALUE_MAX) {
@@ -137,4 +147,44 @@ scim_index_values(const scim_resource_type_t *type, const scim_index_t *index,
         add_value(type, index, json_object_get(element, sub + 1), values);
     }
     return values;
+}
+
+
+/* Whether an index can tell the value from all others. */
+static bool
+told_apart(const scim_resource_type_t *type, const scim_index_t *index,
+    const json_t *value)
+{
+    bool          fits;
+    scim_buffer_t key;
+
+    scim_buffer_init(&key, 1 << 20);
+    fits = whole_key(type, index, json_string_value(value),
+            json_string_length(value), &key)
+        && !scim_buffer_failed(&key) && key.len <= SCIM_INDEX_VALUE_MAX;
+    scim_buffer_free(&key);
+    return fits;
+}
+
+
+bool
+scim_index_check(const scim_resource_type_t *type, const json_t *before,
+    const json_t *after, scim_error_t *error)
+{
+    size_t              count;
+    const scim_index_t *indexes = scim_index_list(type, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        const char   *name = indexes[i].attribute;
+        const json_t *value = json_object_get(after, name);
+
+        if (indexes[i].unique && json_is_string(value)
+            && !json_equal(value, json_object_get(before, name))
+            && !told_apart(type, &indexes[i], value))
+        {
+            return scim_error_set(error, 400, SCIM_ERROR_INVALID_VALUE,
+                "%s is longer than %d bytes", name, SCIM_INDEX_VALUE_MAX);
+        }
+    }
+    return true;
 }

@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 
+#include "scim_error.h"
 #include "scim_schema.h"
 
 /*
@@ -37,5 +38,14 @@ json_t *scim_index_values(const scim_resource_type_t *type,
 bool scim_index_key(const scim_resource_type_t *type,
     const scim_index_t *index, const char *value, size_t len,
     scim_buffer_t *out);
+
+/*
+ * Unique values that change from `before` (may be NULL) to `after` are not cut:
+ * two that are alike only as far as the index goes would be taken for one.
+ * False with *error: 400 invalidValue.
+ */
+bool scim_index_check(const scim_resource_type_t *type, const json_t *before,
+    const json_t *after, scim_error_t *error)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "scim_document.h"
+#include "scim_index.h"
 #include "scim_json.h"
 #include "scim_patch.h"
 #include "scim_resource.h"
@@ -188,10 +189,16 @@ too_large(scim_resource_t *resource)
 static scim_step_t
 commit(scim_resource_t *resource, const char *verb)
 {
+    scim_error_t          error = { 0 };
     const scim_members_t *members = &resource->members;
 
     scim_buffer_reset(&resource->text);
     if (!json_equal(resource->document, resource->current)) {
+        if (!scim_index_check(resource->type, resource->current,
+                resource->document, &error))
+        {
+            return scim_operation_fail(&resource->operation, &error);
+        }
         scim_json_write(resource->document, &resource->text);
         if (scim_buffer_failed(&resource->text)) {
             return no_memory(resource);
