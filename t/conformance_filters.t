@@ -289,4 +289,53 @@ is($stack->must('scim', 'GET', "/Groups/$ads?filter="
     . TestScim::escape("members.value eq \"$hal\""))->{totalResults}, 0,
     '... and not by another');
 
+# memberships: direct and through groups, of who is inactive, not of ids that
+# are nobody here
+my $outer = $stack->group('Outer', $group, $cid,
+    '01980000-0000-7000-8000-000000000001');
+my $alone = $stack->group('Alone', '01980000-0000-7000-8000-000000000002');
+@name_of{$group, $outer, $alone, $ads} = qw(Team Outer Alone Ads);
+$name_of{$dee} = 'dee';
+sub finds_groups {
+    my ($filter, $expected) = @_;
+    is(join(' ', sort split ' ', names('filter=' . TestScim::escape($filter),
+        '/Groups')), $expected, "... finds $expected");
+}
+finds(@$_) for [ "groups.value eq \"$outer\"", 'Bob ann cid' ],
+    [ "groups eq \"$outer\" and active eq false", 'Bob' ],
+    [ "groups[type eq \"direct\" and value eq \"$outer\"]", 'cid' ],
+    [ "groups[type eq \"indirect\"].value eq \"$outer\"", 'Bob ann' ],
+    [ 'groups.type eq "indirect"', 'Bob ann' ],
+    [ 'groups.display co "OUT"', 'Bob ann cid' ],
+    [ "groups.\$ref ew \"/Groups/$group\"", 'Bob ann' ],
+    [ "not (groups.value eq \"$outer\")", 'dee gia hal' ],
+    [ 'not (groups pr)', 'dee hal' ], [ 'groups eq null', 'dee hal' ],
+    [ 'groups.value eq "01980000-0000-7000-8000-000000000001"', '' ];
+finds_groups(@$_) for [ "members.value eq \"$group\"", 'Outer' ],
+    [ "members[type eq \"Group\" and value eq \"$group\"]", 'Outer' ],
+    [ "members[type eq \"User\" and value eq \"$group\"]", '' ],
+    [ 'members.type eq "Group"', 'Outer' ],
+    [ "members.value eq \"$bob\"", 'Team' ],
+    [ "members.value eq \"$bob\" or members eq \"$cid\"", 'Outer Team' ],
+    [ 'members.value eq "01980000-0000-7000-8000-000000000001"', '' ],
+    [ 'members pr', 'Ads Outer Team' ], [ 'not (members pr)', 'Alone' ];
+
+# meta, extensions as a whole, attributes of other types
+finds(@$_) for [ "meta.location ew \"/Users/$ann\"", 'ann' ],
+    [ 'meta.version eq "W/\"1\"" and userName sw "b"', 'Bob' ],
+    [ 'meta[resourceType eq "User"] and userName eq "cid"', 'cid' ],
+    [ "$enterprise pr", 'ann' ], [ "not ($enterprise pr) and title pr",
+    'cid dee gia hal' ], [ 'manager eq "boss"', 'ann' ],
+    [ 'department eq "d"', 'ann' ],
+    [ 'urn:example:none:1.0:User:x pr', '' ],
+    [ 'urn:example:none:1.0:User:x ne "a" and userName eq "ann"', 'ann' ];
+is(names('count=100&filter=' . TestScim::escape($_->[0]), '/'), $_->[1],
+    "... of all types: $_->[1]") for
+    [ 'displayName eq "team" or userName eq "ann"', 'ann Team' ],
+    [ 'members.type eq "Group" or groups.type eq "indirect"',
+        'ann Bob Outer' ],
+    [ 'not (meta.resourceType eq "User") and not (displayName sw "A")',
+        'Team Outer' ],
+    [ 'userName eq null', 'Team Ads Outer Alone' ];
+
 $stack->done;
