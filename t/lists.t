@@ -166,6 +166,61 @@ is(join(' ', map { $name_of{ $_->{id} } } @{ $sorted->{Resources} }),
 is(join(' ', map { $name_of{ $_->{id} } } @{ $stack->must('scim', 'GET',
     "/Users?count=2&sortBy=userName&cursor=$sorted->{nextCursor}")
     ->{Resources} }), 'cid dee', '... goes on in order');
+# while others come, go and are renamed: pages by index as Okta reads them, and
+# walks in any order, of one type and of all
+my @there = map { $stack->user("there$_", title => sprintf 'T%02d', $_ % 7) }
+    1 .. 60;
+my $made = 0;
+sub disturb {
+    $stack->user('new' . ++$made, title => sprintf 'T%02d', $made % 9);
+    my $gone = splice @there, $made % @there, 1;
+    $stack->must('scim', 'DELETE', "/Users/$gone");
+    $stack->patch("/Users/$there[$made % @there]", { op => 'replace',
+        path => 'nickName', value => "n$made" });
+}
+sub meets_all {
+    my ($name, @ids) = @_;
+    my %count;
+    $count{$_}++ for @ids;
+    is(join(' ', grep { $count{$_} > 1 } keys %count), '',
+        "$name: nobody twice");
+    is(join(' ', grep { !$count{$_} } @there), '', '... and nobody missing');
+}
+for my $query ('/Users?count=13', '/Users?count=13&filter=title%20pr',
+    '/Users?count=13&sortBy=title', '/Users?count=13&sortBy=userName',
+    '/?count=13', '/?count=13&sortBy=title&sortOrder=descending',
+    '/?count=13&sortBy=meta.created&sortOrder=descending',
+    '/?count=13&filter=title%20pr%20or%20displayName%20pr')
+{
+    my (@met, $page);
+    my $at = '';
+    do {
+        my $list = $stack->must('scim', 'GET', "$query&cursor=$at");
+        push @met, map { $_->{id} } @{ $list->{Resources} };
+        $at = $list->{nextCursor};
+        disturb() if ++$page <= 4;
+    } while (defined $at && @met < 500);
+    meets_all("a walk of $query", @met);
+}
+my ($index, @met) = (1);
+while (1) {
+    my $list = $stack->must('scim', 'GET', "/Users?count=10&startIndex="
+        . $index);
+    is($list->{startIndex}, $index, 'startIndex comes back') if $index < 30;
+    last unless @{ $list->{Resources} };
+    push @met, map { $_->{id} } @{ $list->{Resources} };
+    $index += 10;
+    $stack->user("more$index") if $index < 60;
+}
+meets_all('pages by index while users are made', @met);
+
+# a count of 0 is no page of a walk; attributes may change from page to page
+$first = $stack->must('scim', 'GET', '/Users?count=2&cursor=');
+$stack->answers('count=0 goes on with nothing', 400, ['invalidCount'], 'GET',
+    "/Users?count=0&cursor=$first->{nextCursor}");
+is_deeply([ map { join ' ', sort keys %$_ } @{ $stack->must('scim', 'GET',
+    "/Users?attributes=userName&cursor=$first->{nextCursor}")->{Resources} } ],
+    [ ('id schemas userName') x 2 ], 'a walk may be shown in another way');
 is_deeply([ @{ $stack->must('scim', 'GET', '/ServiceProviderConfig')
     ->{pagination} }{qw(cursor index defaultPaginationMethod)} ],
     [ $true, $true, 'index' ], 'which is what ServiceProviderConfig says');
