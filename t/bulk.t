@@ -153,6 +153,35 @@ is(statuses(bulk({ method => 'DELETE', path => $path }, { method => 'POST',
 is(statuses(bulk({ method => 'DELETE', path => $path })), '404',
     'what is not there');
 
+# one resource again and again: each operation sees the one before
+@answers = bulk(post_user('again'), (map { { method => 'PATCH', path =>
+    '/Users/bulkId:again', version => $_, data => TestScim::patch_body({ op =>
+    'add', path => 'title', value => "title $_" }) } } 'W/"1"', 'W/"1"', '"2"',
+    '*', 'W/"9", W/"4"'), { method => 'PUT', path => '/Users/bulkId:again',
+    version => 'W/"5"', data => { userName => 'again' } });
+is(statuses(@answers), '201 200 412 200 200 200 200', 'versions in a Bulk');
+is(join(' ', map { $_->{version} // '-' } @answers), 'W/"1" W/"2" - W/"3" '
+    . 'W/"4" W/"5" W/"6"', '... go up one by one');
+is(get($answers[0])->{meta}{version}, 'W/"6"', '... to the last one');
+is(statuses(bulk(post_user('gone'), { method => 'DELETE', path =>
+    '/Users/bulkId:gone' }, { method => 'PATCH', path => '/Users/bulkId:gone',
+    data => TestScim::patch_body() }, { method => 'DELETE', path =>
+    '/Users/bulkId:gone' })), '201 204 404 404', 'made and deleted in one');
+
+# failOnErrors counts what depends on a failure, too, in the order of requests
+sub chain {
+    return ({ method => 'POST', path => '/Users', bulkId => 'f', data => {} },
+        post_user('d1', $enterprise => { manager => { value => 'bulkId:f' } }),
+        post_user('d2', $enterprise => { manager => { value => 'bulkId:d1' } }),
+        { method => 'DELETE', path => '/Users/bulkId:d2' }, post_user('ok'));
+}
+is(statuses(bulk(chain())), '400 409 409 409 201',
+    'what hangs on a failure fails');
+is(statuses(bulk({ failOnErrors => 3 }, chain())), '400 409 409',
+    '... and counts');
+is(statuses(bulk({ failOnErrors => 1 }, post_group('g', 'bulkId:f'),
+    chain())), '400', 'a failure ahead ends it before who waits for it');
+
 # T-96: limits and broken requests
 my $config = $stack->must('scim', 'GET', '/ServiceProviderConfig');
 is($json->encode($config->{bulk}), '{"maxOperations":1000,"maxPayloadSize":'
@@ -165,6 +194,13 @@ $answer = $stack->answers('too many bytes', 413, 'POST', '/Bulk', bulk_body(
     {}, post_user('a', displayName => 'x' x 1_048_576)));
 like($answer->{json}{detail}, qr/1048576.*maxPayloadSize/,
     '... names the limit');
+is(scalar(() = bulk(map { { method => 'DELETE', path => "/Users/$_" } }
+    1 .. 1000)), 1000, 'as many operations as are allowed');
+my $full = '{"Operations":[' . $json->encode(post_user('full')) . ']}';
+$full .= ' ' x (1_048_576 - length $full);
+is(statuses(@{ $stack->answers('as many bytes', 200, 'POST', '/Bulk', $full)
+    ->{json}{Operations} }), '201', '... are done');
+$stack->answers('one byte more', 413, 'POST', '/Bulk', "$full ");
 my $before = total();
 $answer = $stack->answers('a bulkId twice', 400, ['invalidSyntax'], 'POST',
     '/Bulk', bulk_body({}, post_user('a'), post_user('a')));
