@@ -227,6 +227,28 @@ $stack->answers('another\'s userName', 409, ['uniqueness'], 'PATCH', $path,
     TestScim::patch_body({ op => 'replace', path => 'userName',
         value => "USER$first" }));
 
+# the example of RFC 7644 section 3.5.2.3: the entire address, nothing else
+with(addresses => [ { type => 'work', country => 'DE', formatted => 'old' },
+    { type => 'home', country => 'AT' } ]);
+my $plaza = { type => 'work', streetAddress => '911 Universal City Plaza',
+    locality => 'Hollywood', country => 'US', primary => $true };
+works('a chosen value is replaced', [ { op => 'replace', path =>
+    'addresses[type eq "work"]', value => $plaza } ],
+    { addresses => [ $plaza, { type => 'home', country => 'AT' } ] });
+changes_nothing('by itself', { op => 'replace', path =>
+    'addresses[type eq "work"]', value => $plaza });
+
+# as many operations as there are: one step
+with();
+works('a thousand operations', [ map { ({ op => 'replace', path => 'title',
+    value => "t$_" }, { op => 'add', path => 'emails', value => { value =>
+    "e$_\@x" } }, { op => 'replace', path => "emails[value eq \"e$_\@x\"]"
+    . '.type', value => 'work' }, { op => 'remove', path =>
+    "emails[value eq \"e$_\@x\"]" }) } 1 .. 250 ],
+    { title => 't250', emails => undef });
+is(version($stack->must('scim', 'GET', $path)), version($before) + 1,
+    '... in one version');
+
 # all of them take effect
 with();
 my @sockets = map { $stack->connection } 1 .. 60;
