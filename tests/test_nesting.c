@@ -398,6 +398,20 @@ a_lattice_is_walked_once(void **state)
 }
 
 
+/* Of each group below: what is in it, and what it is in. */
+static void
+a_star_costs_two_commands_a_group(void **state)
+{
+    char inner[64], outer[64];
+
+    (void) state;
+    make_group("Inner", user, NULL, inner);
+    make_group("Outer", NULL, NULL, outer);
+    fill(inner, 998);
+    assert_in_range(commands_of(204, outer, "add", inner), 1996, 2100);
+}
+
+
 /* Groups are few, but the ways between them are many. */
 static void
 four_thousand_memberships_are_looked_at_at_most(void **state)
@@ -589,6 +603,7 @@ main(void)
         NESTING_TEST(a_chain_has_sixteen_groups_at_most),
         NESTING_TEST(a_thousand_groups_are_looked_at_at_most),
         NESTING_TEST(a_lattice_is_walked_once),
+        NESTING_TEST(a_star_costs_two_commands_a_group),
         NESTING_TEST(four_thousand_memberships_are_looked_at_at_most),
         NESTING_TEST(a_group_is_in_a_thousand_others_at_most),
         NESTING_TEST(a_filter_finds_who_is_in_by_other_groups),
