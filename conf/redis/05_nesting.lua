@@ -4,8 +4,9 @@
 local NESTED_LEVELS = 16   -- groups in a chain, both ends included
 local NESTED_GROUPS = 1000 -- above and below the one that changes, and above
                            -- each of those below
-local NESTED_LINKS = 4000  -- groups' memberships in groups that are read there
+local NESTED_LINKS = 3000  -- groups' memberships in groups that are read there
 local NESTED_STEPS = 20000 -- of the walk over what was read, above those below
+local NESTED_MORE = '1001' -- groups: tells that there are too many
 
 -- The other side of a membership ('U<user>' or 'G<group>'): groups that may
 -- hold the member, a hint that is verified when it is read.
@@ -14,13 +15,16 @@ local function hint_key(c, member)
     return c.prefix .. kind .. string.sub(member, 2) .. ':groups'
 end
 
--- Groups that hold the member itself.
-local function holders(c, member)
+-- Groups that hold the member itself; `most` nil = all.
+local function holders(c, member, most)
     local found = {}
     for _, group in ipairs(call('ZRANGE', hint_key(c, member), '0', '-1')) do
         if call('ZSCORE', c.prefix .. 'group:' .. group .. ':members',
             member) then
             found[#found + 1] = group
+        end
+        if most and #found >= most then
+            break
         end
     end
     return found
@@ -37,7 +41,7 @@ end
 
 local function inner_groups(c, group)
     local found = call('ZRANGEBYLEX', c.prefix .. 'group:' .. group
-        .. ':members', '[G', '(H', 'LIMIT', '0', NESTED_GROUPS + 1)
+        .. ':members', '[G', '(H', 'LIMIT', '0', NESTED_MORE)
     for i, member in ipairs(found) do
         found[i] = string.sub(member, 2)
     end
@@ -90,20 +94,18 @@ end
 
 -- Groups one level above; nil when that is more than a check may read.
 local function check_outer(check, group)
-    if not check.c.outer[group] then
-        check.links = check.links + call('ZCARD', hint_key(check.c, 'G'
-            .. group))
-        if check.links > NESTED_LINKS then
-            return nil
-        end
+    local known = check.c.outer
+    if not known[group] then
+        known[group] = holders(check.c, 'G' .. group, NESTED_GROUPS)
+        check.links = check.links + #known[group]
     end
-    return outer_groups(check.c, group)
+    return check.links <= NESTED_LINKS and known[group] or nil
 end
 
 -- The same by hints that nobody verified: one command, maybe too many.
 local function check_hints(check, group)
     local found = check.c.outer[group] or call('ZRANGE', hint_key(check.c,
-        'G' .. group), '0', NESTED_LINKS)
+        'G' .. group), '0', NESTED_MORE)
     check.links = check.links + #found
     return check.links <= NESTED_LINKS and found or nil
 end
@@ -144,13 +146,14 @@ local function levels_from(check, group, step, levels, left)
 end
 
 -- How many groups these are in or will be once what holds them is in those
--- `above`, themselves included; nil when it is too much to look at.
+-- `above`, themselves included; nil when it is too much to look at.  Beyond the
+-- limit nobody counts.
 local function ways_up(check, groups, step, above)
     local found, seen, i = { unpack(groups) }, {}, 1
     for _, group in ipairs(groups) do
         seen[group] = true
     end
-    while found[i] do
+    while found[i] and #found + check.above <= NESTED_GROUPS do
         local outer = step(check, found[i])
         for _, other in ipairs(outer or {}) do
             check.steps = check.steps + 1

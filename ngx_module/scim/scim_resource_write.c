@@ -113,7 +113,7 @@ nested_wrongly(scim_resource_t *resource, const scim_reply_t *reply)
         scim_error_set(&error, 400, SCIM_ERROR_INVALID_VALUE,
             "members: groups in groups would be more than 16 levels deep, "
             "more than 1000 above and below this one or around one of those, "
-            "or have more than 4000 memberships there");
+            "or have more than 3000 memberships there");
     }
     return scim_operation_fail(&resource->operation, &error);
 }
