@@ -4,6 +4,7 @@
 #include "ngx_http_scim_redis_connection.h"
 #include "ngx_http_scim_redis_reply.h"
 #include "scim_embedded.h"
+#include "scim_wire.h"
 
 #define NGX_HTTP_SCIM_REDIS_TIMEOUTS   3      /* in a row: connect anew */
 #define NGX_HTTP_SCIM_REDIS_BYTES_MAX  (64 * 1024 * 1024)
@@ -32,18 +33,47 @@ ngx_http_scim_redis_stop(void)
 }
 
 
-static ngx_int_t
-ngx_http_scim_redis_command(ngx_http_scim_wait_t *wait)
+/* What hiredis does, for a call of a function in a quarter of the time. */
+static int
+ngx_http_scim_redis_write(ngx_http_scim_wait_t *wait)
 {
+    int                          rc;
+    char                        *text, *begin, *p;
+    size_t                       i, size;
     const scim_command_t        *command = wait->command;
     ngx_http_scim_redis_conn_t  *conn = wait->conn;
 
-    if (redisAsyncCommandArgv(conn->events.context,
-                              ngx_http_scim_redis_callback, wait,
-                              (int) command->argc, command->argv,
-                              command->argv_len)
-        != REDIS_OK)
-    {
+    size = SCIM_WIRE_LENGTH;
+    for (i = 0; i < command->argc; i++) {
+        size += scim_wire_room(command->argv_len[i]);
+    }
+
+    text = ngx_alloc(size, &conn->log);
+    if (text == NULL) {
+        return REDIS_ERR;
+    }
+
+    p = text + SCIM_WIRE_LENGTH;
+    begin = scim_wire_length(p, '*', command->argc);
+    for (i = 0; i < command->argc; i++) {
+        p = scim_wire_argument(p, command->argv[i], command->argv_len[i]);
+    }
+
+    rc = redisAsyncFormattedCommand(conn->events.context,
+                                    ngx_http_scim_redis_callback, wait,
+                                    begin, p - begin);
+    ngx_free(text);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_scim_redis_command(ngx_http_scim_wait_t *wait)
+{
+    ngx_http_scim_redis_conn_t  *conn = wait->conn;
+
+    if (ngx_http_scim_redis_write(wait) != REDIS_OK) {
         return NGX_ERROR;
     }
 

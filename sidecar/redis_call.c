@@ -6,38 +6,13 @@
 #include "redis_request.h"
 #include "scim_embedded.h"
 #include "scim_key.h"
+#include "scim_wire.h"
 
-#define FIRST_SIZE    1024
-#define NUMBER_DIGITS 20
-#define COUNT_ROOM    (NUMBER_DIGITS + 3) /* "*<arguments>\r\n" */
-#define NO_DEADLINE   "0"
+#define FIRST_SIZE  1024
+#define NO_DEADLINE "0"
 
 
 /* ---- requests ---- */
-
-/* The digits, backwards from `end`; where they begin. */
-static char *
-digits_before(char *end, unsigned long long number)
-{
-    do {
-        *--end = (char) ('0' + number % 10);
-        number /= 10;
-    } while (number);
-    return end;
-}
-
-
-/* "<mark><number>\r\n" before `end`. */
-static char *
-length_before(char *end, char mark, size_t number)
-{
-    *--end = '\n';
-    *--end = '\r';
-    end = digits_before(end, number);
-    *--end = mark;
-    return end;
-}
-
 
 redis_request_t *
 redis_request_new(void)
@@ -46,7 +21,7 @@ redis_request_new(void)
 
     if (request) {
         memset(request, 0, sizeof(*request));
-        request->len = COUNT_ROOM; /* of the arguments, once it is known */
+        request->len = SCIM_WIRE_LENGTH; /* for their number */
         request->size = FIRST_SIZE;
     }
     return request;
@@ -71,22 +46,17 @@ grown(redis_request_t *request, size_t len)
 void
 redis_request_add(redis_request_t **request, const char *text, size_t len)
 {
-    char             length[COUNT_ROOM];
-    char            *end = length + sizeof(length);
-    char            *begin = length_before(end, '$', len);
-    size_t           extra = (size_t) (end - begin) + len + 2;
+    size_t           room = scim_wire_room(len);
     redis_request_t *r = *request;
 
-    if (r && extra > r->size - r->len) {
-        *request = r = grown(r, extra);
+    if (r && room > r->size - r->len) {
+        *request = r = grown(r, room);
     }
     if (r == NULL) {
         return;
     }
-    memcpy(r->text + r->len, begin, (size_t) (end - begin));
-    r->len += extra;
-    memcpy(r->text + r->len - len - 2, text, len);
-    memcpy(r->text + r->len - 2, "\r\n", 2);
+    r->len = (size_t) (scim_wire_argument(r->text + r->len, text, len)
+        - r->text);
     r->argc++;
 }
 
@@ -94,10 +64,11 @@ redis_request_add(redis_request_t **request, const char *text, size_t len)
 void
 redis_request_drop(redis_request_t *request, size_t len)
 {
-    char  length[COUNT_ROOM];
+    char  length[SCIM_WIRE_LENGTH];
     char *end = length + sizeof(length);
 
-    request->len -= (size_t) (end - length_before(end, '$', len)) + len + 2;
+    request->len -= (size_t) (end - scim_wire_length(end, '$', len)) + len
+        + 2;
     request->argc--;
 }
 
@@ -105,7 +76,7 @@ redis_request_drop(redis_request_t *request, size_t len)
 void
 redis_request_close(redis_request_t *request)
 {
-    char *begin = length_before(request->text + COUNT_ROOM, '*',
+    char *begin = scim_wire_length(request->text + SCIM_WIRE_LENGTH, '*',
         request->argc);
 
     request->start = (size_t) (begin - request->text);
@@ -138,16 +109,10 @@ redis_call_text(redis_call_t *call, const char *text)
 void
 redis_call_number(redis_call_t *call, long long number)
 {
-    char               digits[NUMBER_DIGITS + 1];
-    char              *end = digits + sizeof(digits);
-    char              *begin;
-    unsigned long long positive = number < 0
-        ? -(unsigned long long) number : (unsigned long long) number;
+    char  digits[SCIM_TEXT_DIGITS + 1];
+    char *end = digits + sizeof(digits);
+    char *begin = scim_text_number(end, number);
 
-    begin = digits_before(end, positive);
-    if (number < 0) {
-        *--begin = '-';
-    }
     redis_call_add(call, begin, (size_t) (end - begin));
 }
 

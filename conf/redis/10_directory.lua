@@ -1,7 +1,7 @@
 -- The directory: users, groups, memberships.
 
 local HEADER = 47      -- bytes before the document, see scim_record.h
-local version_of, index_key, async_key, push_entries -- below
+local version_of, index_key, async_key, push_entry, push_entries -- below
 
 do -- a scope of its own: a chunk holds 200 local names at most
 
@@ -559,7 +559,7 @@ local PUSHED_MAX = 10000
 local PUSHED_USER = 10 -- what one of a user's groups counts
 
 -- <id> <record> <extra total> <n> string...
-local function push_entry(c, kind, id, record, extra, out)
+function push_entry(c, kind, id, record, extra, out)
     out[#out + 1] = id
     out[#out + 1] = record
     if extra ~= '1' or (kind == 'user' and string.sub(record, 47, 47) ~= '1')
@@ -584,8 +584,8 @@ local function push_later(c, kind, id, record, out)
     out[#out + 1] = 0
 end
 
--- The number of entries goes to out[3].  Once as many members and groups are
--- told as one call may take, the other entries are told without theirs.
+-- Answers how many of the ids have an entry.  Once as many members and groups
+-- are told as one call may take, the other entries are told without theirs.
 function push_entries(c, kind, ids, extra, out)
     local n, pushed = 0, 0
     for i = 1, #ids, CHUNK do
@@ -608,8 +608,7 @@ function push_entries(c, kind, ids, extra, out)
             end
         end
     end
-    out[3] = n
-    return out
+    return n
 end
 
 register('get', function(keys, args)

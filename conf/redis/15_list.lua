@@ -128,8 +128,35 @@ register('list_page', function(keys, args)
     local total = whole and #members or range_size(key, from, to)
     local more = #members > count and 1 or 0
     members[count + 1] = nil
-    return push_entries(c, kind, ids_of(members, source), args[13],
-        { 'OK', total, 0, more, members[#members] or '' })
+    local out = { 'OK', total, 0, more, members[#members] or '' }
+    out[3] = push_entries(c, kind, ids_of(members, source), args[13], out)
+    return out
+end, { 'no-writes' })
+
+-- find <type> <attribute> <value> <limit> <extra> -> OK <entries> entry...
+-- What identity providers ask most: who has this value.  `limit` or more: MANY.
+register('find', function(keys, args)
+    local c = begin_reading(keys, args)
+    local kind, value = args[4], args[6]
+    local members = call('ZRANGEBYLEX', index_key(c, kind, args[5]),
+        '[' .. value .. '\0', '(' .. value .. '\1', 'LIMIT', '0', args[7])
+    local out = { 'OK', #members }
+    if #members == tonumber(args[7]) then
+        return { 'MANY' }
+    elseif #members == 1 then
+        local id = id_of(members[1])
+        local record = call('GET', c.prefix .. kind .. ':' .. id)
+        if record then
+            push_entry(c, kind, id, record, args[8], out)
+            return out
+        end
+    elseif #members > 1 then
+        out[2] = push_entries(c, kind, ids_of(members, 'index'), args[8],
+            out)
+        return out
+    end
+    local known, failed = begin(keys, args)
+    return known and { 'OK', 0 } or failed
 end, { 'no-writes' })
 
 -- Up to `limit` users of the group and those in it, behind `after`: a group
@@ -233,7 +260,9 @@ register('list_read', function(keys, args)
     for i = 6, #args do
         ids[i - 5] = args[i]
     end
-    return push_entries(c, args[4], ids, args[5], { 'OK', #ids, 0 })
+    local out = { 'OK', #ids, 0 }
+    out[3] = push_entries(c, args[4], ids, args[5], out)
+    return out
 end, { 'no-writes' })
 
 end

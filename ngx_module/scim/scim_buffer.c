@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "scim_text.h"
+
 #define SCIM_BUFFER_SIZE_MIN 256
 
 
@@ -92,6 +94,17 @@ bool
 scim_buffer_append_char(scim_buffer_t *buffer, char c)
 {
     return scim_buffer_append(buffer, &c, 1);
+}
+
+
+bool
+scim_buffer_append_number(scim_buffer_t *buffer, long long number)
+{
+    char  text[SCIM_TEXT_DIGITS + 1];
+    char *end = text + sizeof(text);
+    char *begin = scim_text_number(end, number);
+
+    return scim_buffer_append(buffer, begin, (size_t) (end - begin));
 }
 
 

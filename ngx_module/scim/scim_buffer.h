@@ -32,6 +32,7 @@ bool scim_buffer_reserve(scim_buffer_t *buffer, size_t extra);
 bool scim_buffer_append(scim_buffer_t *buffer, const void *bytes, size_t len);
 bool scim_buffer_append_text(scim_buffer_t *buffer, const char *text);
 bool scim_buffer_append_char(scim_buffer_t *buffer, char c);
+bool scim_buffer_append_number(scim_buffer_t *buffer, long long number);
 bool scim_buffer_printf(scim_buffer_t *buffer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

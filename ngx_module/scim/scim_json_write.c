@@ -130,7 +130,7 @@ scim_json_write(const json_t *value, scim_buffer_t *out)
             json_string_length(value), out);
         break;
     case JSON_INTEGER:
-        scim_buffer_printf(out, "%lld", (long long) json_integer_value(value));
+        scim_buffer_append_number(out, json_integer_value(value));
         break;
     case JSON_REAL:
         write_real(json_real_value(value), out);

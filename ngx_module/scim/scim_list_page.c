@@ -59,19 +59,29 @@ scim_list_show(scim_resource_t *resource, const scim_entry_t *entry)
 }
 
 
+static void
+append_number(scim_buffer_t *body, const char *name, long long number)
+{
+    scim_buffer_append_char(body, '"');
+    scim_buffer_append_text(body, name);
+    scim_buffer_append_text(body, "\":");
+    scim_buffer_append_number(body, number);
+    scim_buffer_append_char(body, ',');
+}
+
+
 static bool
 append_numbers(scim_resource_t *resource, scim_buffer_t *body)
 {
     scim_list_t *list = resource->list;
 
     if (!list->partial) {
-        scim_buffer_printf(body, "\"totalResults\":%lld,", list->total);
+        append_number(body, "totalResults", list->total);
     }
     if (resource->query.cursor.text == NULL) {
-        scim_buffer_printf(body, "\"startIndex\":%lld,",
-            resource->query.start_index);
+        append_number(body, "startIndex", resource->query.start_index);
     }
-    scim_buffer_printf(body, "\"itemsPerPage\":%lld,", list->shown);
+    append_number(body, "itemsPerPage", list->shown);
     if (list->cursors && list->more) {
         scim_buffer_append_text(body, "\"nextCursor\":\"");
         if (!scim_list_cursor_write(&resource->operation, &resource->query,
@@ -361,6 +371,26 @@ match_page(scim_resource_t *resource)
 }
 
 
+/* The entries are here; `total` are in the range. */
+static scim_step_t
+take_page(scim_resource_t *resource, long long total)
+{
+    scim_list_t *list = resource->list;
+    scim_plan_t *plan = list->segment[list->at].plan;
+
+    if (total == 0 && try_plus(resource)) {
+        return request_page(resource);
+    }
+    if (plan->rest) {
+        return total > FEW ? scim_list_read_ids(resource)
+                           : scim_resource_complete(resource, match_page);
+    }
+    list->total += total;
+    list->skip = list->skip > total ? list->skip - total : 0;
+    return scim_resource_complete(resource, show_page);
+}
+
+
 static scim_step_t
 on_page(scim_operation_t *operation, const scim_reply_t *reply)
 {
@@ -378,34 +408,32 @@ on_page(scim_operation_t *operation, const scim_reply_t *reply)
     {
         return SCIM_STEP_DONE;
     }
-    if (total == 0 && try_plus(resource)) {
-        return request_page(resource);
-    }
-    if (plan->rest) {
-        return total > FEW ? scim_list_read_ids(resource)
-                           : scim_resource_complete(resource, match_page);
-    }
-    list->total += total;
-    list->skip = list->skip > total ? list->skip - total : 0;
-    if (list->cursors && scim_reply_number(reply, 3)) {
+    if (plan->rest == NULL && list->cursors && scim_reply_number(reply, 3)) {
         scim_list_stop(list, list->at, last.text, last.len);
     }
-    return scim_resource_complete(resource, show_page);
+    return take_page(resource, total);
+}
+
+
+static bool
+page_wants_extra(const scim_resource_t *resource)
+{
+    const scim_list_t *list = resource->list;
+    const scim_plan_t *plan = list->segment[list->at].plan;
+
+    return scim_resource_wants_extra(resource)
+        || scim_list_looks_at(plan->rest,
+               scim_resource_is_group(resource) ? "members" : "groups");
 }
 
 
 static scim_step_t
-request_page(scim_resource_t *resource)
+request_range(scim_resource_t *resource)
 {
-    bool              extra = scim_resource_wants_extra(resource);
     scim_list_t      *list = resource->list;
     scim_plan_t      *plan = list->segment[list->at].plan;
     scim_operation_t *operation = &resource->operation;
 
-    if (plan->rest) {
-        extra = extra || scim_list_looks_at(plan->rest,
-            scim_resource_is_group(resource) ? "members" : "groups");
-    }
     scim_command_call(operation, "list_page", true);
     scim_command_text(operation, resource->type->key_word);
     scim_list_add_range(operation, &plan->range);
@@ -415,8 +443,57 @@ request_page(scim_resource_t *resource)
     scim_command_number(operation, plan->rest ? FEW
         : list->count - list->shown);
     scim_command_text(operation, list->reverse ? "1" : "0");
-    scim_command_text(operation, extra ? "1" : "0");
+    scim_command_text(operation, page_wants_extra(resource) ? "1" : "0");
     return scim_command_send(operation, on_page);
+}
+
+
+static scim_step_t
+on_found(scim_operation_t *operation, const scim_reply_t *reply)
+{
+    long long        total = scim_reply_number(reply, 1);
+    scim_resource_t *resource = (scim_resource_t *) operation;
+
+    if (scim_reply_is(reply, "MANY")) {
+        return request_range(resource);
+    }
+    return scim_resource_take_entries(resource, reply, 2, (size_t) total)
+        ? take_page(resource, total) : SCIM_STEP_DONE;
+}
+
+
+/* An equality: in the range, '[' or '(' comes before its value, NUL behind. */
+static scim_step_t
+request_found(scim_resource_t *resource, long long most)
+{
+    scim_list_t             *list = resource->list;
+    scim_plan_t             *plan = list->segment[list->at].plan;
+    scim_operation_t        *operation = &resource->operation;
+    const scim_list_range_t *range = &plan->range;
+
+    scim_command_call(operation, "find", true);
+    scim_command_text(operation, resource->type->key_word);
+    scim_command_add(operation, range->name.text, range->name.len);
+    scim_command_add(operation, range->from.text + 1, range->from.len - 2);
+    scim_command_number(operation, most + 1);
+    scim_command_text(operation, page_wants_extra(resource) ? "1" : "0");
+    return scim_command_send(operation, on_found);
+}
+
+
+static scim_step_t
+request_page(scim_resource_t *resource)
+{
+    long long    most = FEW;
+    scim_list_t *list = resource->list;
+    scim_plan_t *plan = list->segment[list->at].plan;
+
+    if (plan->rest == NULL) {
+        most = list->skip ? 0 : list->count - list->shown;
+        most = most < FEW ? most : FEW;
+    }
+    return most > 0 && !list->reverse && shown_at_once(list, plan)
+        ? request_found(resource, most) : request_range(resource);
 }
 
 

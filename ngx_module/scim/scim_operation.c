@@ -6,6 +6,7 @@
 
 #include "scim_embedded.h"
 #include "scim_key.h"
+#include "scim_text.h"
 
 #define BODY_MAX       ((size_t) 1 << 31)
 #define ARGUMENTS_MIN  64
@@ -227,10 +228,11 @@ scim_command_text(scim_operation_t *operation, const char *text)
 void
 scim_command_number(scim_operation_t *operation, long long number)
 {
-    char text[24];
+    char  text[SCIM_TEXT_DIGITS + 1];
+    char *end = text + sizeof(text);
+    char *begin = scim_text_number(end, number);
 
-    snprintf(text, sizeof(text), "%lld", number);
-    scim_command_text(operation, text);
+    scim_command_add(operation, begin, (size_t) (end - begin));
 }
 
 
@@ -247,13 +249,17 @@ void
 scim_command_call(scim_operation_t *operation, const char *function,
     bool read_only)
 {
-    char                    name[80], key[SCIM_KEY_MAX];
+    char                    name[80] = SCIM_FUNCTION_PREFIX;
+    char                    key[SCIM_KEY_MAX];
+    size_t                  prefix_len = sizeof(SCIM_FUNCTION_PREFIX) - 1;
+    size_t                  len = strlen(function);
     const scim_request_t   *request = operation->request;
     const scim_principal_t *principal = request->principal;
 
-    snprintf(name, sizeof(name), "%s%s", SCIM_FUNCTION_PREFIX, function);
+    len = len < sizeof(name) - prefix_len ? len : 0; /* then it is unknown */
+    memcpy(name + prefix_len, function, len);
     scim_command_plain(operation, read_only ? "FCALL_RO" : "FCALL");
-    scim_command_text(operation, name);
+    scim_command_add(operation, name, prefix_len + len);
     scim_command_text(operation, "1");
     scim_command_add(operation, key, scim_key_events(key, principal->shard));
     scim_command_text(operation, principal->workspace);

@@ -70,6 +70,7 @@ scim_record_render(const scim_record_t *record, const char *base_url,
     scim_buffer_append_text(out, endpoint);
     scim_buffer_append_char(out, '/');
     scim_buffer_append(out, id, id_len);
-    scim_buffer_printf(out, "\",\"version\":\"W/\\\"%llu\\\"\"}}",
-        (unsigned long long) record->version);
+    scim_buffer_append_text(out, "\",\"version\":\"W/\\\"");
+    scim_buffer_append_number(out, (long long) record->version);
+    scim_buffer_append_text(out, "\\\"\"}}");
 }

@@ -107,8 +107,11 @@ sub bench_lookups {
     row('filter by userName / GET by id', ratios($rate{filter}, $rate{id}),
         'x', '>= 0.6');
     row('filter by userName', $rate{filter}, '/s');
-    row('filter by userName: CPU of the edge', $cpu{filter}[0], 'us/request');
-    row('filter by userName: CPU of Redis', $cpu{filter}[1], 'us/request');
+    for my $kind ([ filter => 'filter by userName' ], [ id => 'GET by id' ]) {
+        row("$kind->[1]: CPU of the edge", $cpu{ $kind->[0] }[0],
+            'us/request');
+        row("$kind->[1]: CPU of Redis", $cpu{ $kind->[0] }[1], 'us/request');
+    }
 }
 
 
