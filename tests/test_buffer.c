@@ -1,3 +1,4 @@
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,9 +29,11 @@ bytes_are_collected_and_handed_over(void **state)
     assert_true(scim_buffer_append_text(&buffer, "cd"));
     assert_true(scim_buffer_append_char(&buffer, 'e'));
     assert_true(scim_buffer_printf(&buffer, "%d-%s", 12, "f"));
+    assert_true(scim_buffer_append_number(&buffer, LLONG_MIN));
+    assert_true(scim_buffer_append_number(&buffer, 0));
     text = scim_buffer_take(&buffer, &len);
-    assert_int_equal(len, 10);
-    assert_memory_equal(text, "a\0bcde12-f", 11);
+    assert_int_equal(len, 31);
+    assert_memory_equal(text, "a\0bcde12-f-92233720368547758080", 32);
     assert_null(buffer.data);
     assert_int_equal(buffer.len, 0);
     free(text);

@@ -59,6 +59,26 @@ every_member_is_found(void **state)
 }
 
 
+static void
+some_members_are_read(void **state)
+{
+    json_t            *some;
+    const char *const  names[] = { "d", "none", "b" };
+    const char        *text = documents[3];
+
+    (void) state;
+    some = scim_json_scan_members(text, strlen(text), names, 3);
+    assert_int_equal(json_object_size(some), 2);
+    assert_int_equal(json_array_size(json_object_get(some, "b")), 3);
+    assert_true(json_real_value(json_object_get(some, "d")) == -1500);
+    json_decref(some);
+    some = scim_json_scan_members(text, strlen(text), names, 0);
+    assert_int_equal(json_object_size(some), 0);
+    json_decref(some);
+    assert_null(scim_json_scan_members("{\"d\":\"\\u12\"}", 12, names, 3));
+}
+
+
 /* In memory of its own, so that a sanitizer sees what is read behind it. */
 static void
 a_cut_text_is_survived(void **state)
@@ -152,6 +172,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_member_is_found),
+        cmocka_unit_test(some_members_are_read),
         cmocka_unit_test(a_cut_text_is_survived),
         cmocka_unit_test(strings_are_copied),
         cmocka_unit_test(a_person_is_read),

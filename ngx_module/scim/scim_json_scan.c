@@ -16,14 +16,30 @@ skip_space(scim_json_scan_t *scan)
 }
 
 
+/* An odd number of backslashes before a quote makes it part of the string. */
+static bool
+escaped(const char *quote, const char *begin)
+{
+    const char *at = quote;
+
+    while (at > begin && at[-1] == '\\') {
+        at--;
+    }
+    return (quote - at) % 2;
+}
+
+
 /* Behind the closing quote of the string that begins here. */
 static void
 skip_string(scim_json_scan_t *scan)
 {
-    for (scan->at++; scan->at < scan->end && *scan->at != '"'; scan->at++) {
-        scan->at += *scan->at == '\\' && scan->at + 1 < scan->end;
-    }
-    scan->at = scan->at < scan->end ? scan->at + 1 : scan->end;
+    const char *begin = scan->at + 1, *quote = scan->at;
+
+    do {
+        quote++;
+        quote = memchr(quote, '"', (size_t) (scan->end - quote));
+    } while (quote && escaped(quote, begin));
+    scan->at = quote ? quote + 1 : scan->end;
 }
 
 
@@ -104,6 +120,34 @@ scim_json_scan_next(scim_json_scan_t *scan, scim_json_piece_t *name,
     skip_value(scan);
     value->len = (size_t) (scan->at - value->text);
     return true;
+}
+
+
+json_t *
+scim_json_scan_members(const char *text, size_t len,
+    const char *const *names, size_t count)
+{
+    json_t           *object = json_object(), *member;
+    scim_json_scan_t  scan;
+    scim_json_piece_t name, value;
+
+    scim_json_scan_open(&scan, text, len);
+    while (object && json_object_size(object) < count
+           && scim_json_scan_next(&scan, &name, &value))
+    {
+        for (size_t i = 0; object && i < count; i++) {
+            if (!scim_json_piece_is(&name, names[i])) {
+                continue;
+            }
+            member = scim_json_read(value.text, value.len,
+                &scim_json_stored_limits, NULL);
+            if (json_object_set_new_nocheck(object, names[i], member) != 0) {
+                json_decref(object);
+                object = NULL;
+            }
+        }
+    }
+    return object;
 }
 
 

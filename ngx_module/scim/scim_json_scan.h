@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <jansson.h>
+
 /*
  * Goes over the members of an object's JSON text without reading what they
  * hold: for the few members of a stored document that somebody needs.  The
@@ -29,6 +31,14 @@ void scim_json_scan_open(scim_json_scan_t *scan, const char *text,
  */
 bool scim_json_scan_next(scim_json_scan_t *scan, scim_json_piece_t *name,
     scim_json_piece_t *value);
+
+/*
+ * An object of those members that have one of `count` names, each given once,
+ * without escapes: a new reference.  NULL: no memory, or a damaged value.
+ */
+json_t *scim_json_scan_members(const char *text, size_t len,
+    const char *const *names, size_t count)
+    __attribute__((warn_unused_result));
 
 bool scim_json_piece_is(const scim_json_piece_t *piece, const char *text);
 

@@ -13,7 +13,7 @@
  * A list has one segment for each resource type it is about (the root has
  * several), and each segment a plan of where its resources come from.
  */
-#define SCIM_LIST_CHUNK    20   /* documents read by one command */
+#define SCIM_LIST_CHUNK    10   /* documents read by one command */
 #define SCIM_LIST_GROUPS   10   /* the same with their members */
 #define SCIM_LIST_IDS      100  /* ids read by one command */
 #define SCIM_LIST_SHOWN    200  /* resources shown by one command */
@@ -106,6 +106,22 @@ bool scim_list_sort_read(const scim_resource_type_t *type, scim_text_t path,
 bool scim_list_sort_key(const scim_list_sort_t *sort, const json_t *resource,
     scim_buffer_t *out);
 
+/* ---- what is looked at ---- */
+
+/* Names of top-level members of a stored document. */
+typedef struct {
+    const char **name;
+    size_t       count;
+    bool         whole; /* all of it must be read */
+} scim_list_look_t;
+
+/*
+ * What filter (NULL: none) and order look at; the names are the schemas', the
+ * list of them is in the arena.  False when memory is gone.
+ */
+bool scim_list_look_at(scim_list_look_t *look, const scim_filter_t *filter,
+    const scim_list_sort_t *sort, scim_arena_t *arena);
+
 /* The first `need` of what is added, in order, with bounded memory. */
 typedef struct {
     char     id[SCIM_UUID_LEN + 1];
@@ -163,6 +179,7 @@ typedef struct {
     scim_filter_t              *filter; /* owned; NULL = none */
     scim_plan_t                *plan;
     scim_list_sort_t            sort;
+    scim_list_look_t            look; /* name NULL: not needed until now */
 } scim_list_segment_t;
 
 typedef struct {
@@ -252,8 +269,8 @@ void scim_list_stop(scim_list_t *list, unsigned segment, const char *after,
 bool scim_list_show(scim_resource_t *resource, const scim_entry_t *entry);
 
 /* What a filter sees of an entry: a new reference, NULL: cannot be read. */
-json_t *scim_list_json(const scim_resource_t *resource,
-    const scim_entry_t *entry, bool meta, bool extra);
+json_t *scim_list_json(scim_resource_t *resource, const scim_entry_t *entry,
+    bool meta, bool extra);
 
 /* Whether a filter (may be NULL) looks at a core attribute. */
 bool scim_list_looks_at(const scim_filter_t *filter, const char *attribute);

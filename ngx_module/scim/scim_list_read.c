@@ -2,9 +2,7 @@
 
 #include <string.h>
 
-#include "scim_json.h"
 #include "scim_key.h"
-#include "scim_time.h"
 
 /*
  * What takes more than one page of one range: ids come in batches
@@ -21,56 +19,7 @@
 static scim_step_t read_documents(scim_resource_t *resource);
 
 
-/* ---- what a filter sees ---- */
-
-bool
-scim_list_looks_at(const scim_filter_t *filter, const char *attribute)
-{
-    if (filter == NULL) {
-        return false;
-    }
-    return scim_list_looks_at(filter->left, attribute)
-        || scim_list_looks_at(filter->right, attribute)
-        || (filter->extension == NULL && filter->attribute
-            && strcmp(filter->attribute->name, attribute) == 0);
-}
-
-
-/* The resource's meta as it is rendered, without rendering it. */
-static json_t *
-meta_of(const scim_resource_t *resource, const scim_entry_t *entry)
-{
-    char        created[SCIM_TIME_TEXT_LEN + 1];
-    char        modified[SCIM_TIME_TEXT_LEN + 1];
-    scim_text_t base = resource->operation.service->base_url;
-
-    scim_time_format(entry->record.created, created);
-    scim_time_format(entry->record.modified, modified);
-    return json_pack("{s:s,s:s,s:s,s:o,s:o}", "resourceType",
-        resource->type->name, "created", created, "lastModified", modified,
-        "location", json_sprintf("%.*s%s/%.*s", (int) base.len, base.text,
-            resource->type->endpoint, (int) entry->id.len, entry->id.text),
-        "version", json_sprintf("W/\"%llu\"",
-            (unsigned long long) entry->record.version));
-}
-
-
-json_t *
-scim_list_json(const scim_resource_t *resource, const scim_entry_t *entry,
-    bool meta, bool extra)
-{
-    json_t *json = scim_resource_json(resource, entry,
-        extra && entry->extra_count);
-
-    if (json && meta
-        && json_object_set_new(json, "meta", meta_of(resource, entry)) != 0)
-    {
-        json_decref(json);
-        return NULL;
-    }
-    return json;
-}
-
+/* ---- matches ---- */
 
 /* Whether filter or order look at what is not in the stored document. */
 static bool
@@ -84,8 +33,6 @@ needs(const scim_list_t *list, const char *attribute)
             && strcmp(segment->sort.attribute->name, attribute) == 0);
 }
 
-
-/* ---- matches ---- */
 
 static bool
 order_found(scim_resource_t *resource, const char *id, const json_t *json)
