@@ -344,8 +344,10 @@ a_thousand_groups_are_looked_at_at_most(void **state)
 }
 
 
-/* `layers` of groups, each in all of the layer above, without asking anybody:
- * number i of layer l is lattice_id(l, i), layer 0 is the lowest. */
+/*
+ * `layers` of groups, each in all of the layer above, without asking anybody:
+ * number i of layer l is lattice_id(l, i), layer 0 is the lowest.
+ */
 static void
 lattice(int layers, int width)
 {

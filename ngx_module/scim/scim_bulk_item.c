@@ -131,6 +131,10 @@ take_method(scim_bulk_t *bulk, scim_bulk_item_t *item)
         if (scim_name_equal(text.text, text.len, methods[i].word,
                 strlen(methods[i].word)))
         {
+            if (memcmp(text.text, methods[i].word, text.len) != 0) {
+                scim_lenient_note(&bulk->operation.lenient,
+                    SCIM_LENIENT_BULK_FORM);
+            }
             item->method = methods[i].method;
             item->method_text.text = methods[i].word;
             return true;

@@ -4,11 +4,27 @@
 #include "scim_patch_internal.h"
 
 
+/*
+ * What a complex value leaves out stays, and so does what a text for it does
+ * not say: the parts of a name, but not what was known of another manager.
+ */
+static bool
+merges(const scim_attribute_t *attribute, const json_t *value)
+{
+    return attribute->type == SCIM_COMPLEX && !attribute->multi_valued
+        && !scim_patch_unassigns(value)
+        && (json_is_object(value)
+            || (json_is_string(value)
+                && scim_attribute_sub(attribute, "value", 5) == NULL));
+}
+
+
 /* add and replace on a whole attribute */
 static bool
 set_attribute(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
     const json_t *value)
 {
+    bool                    ok;
     json_t                 *object, *target, *converted = NULL;
     const scim_attribute_t *attribute = path->attribute;
 
@@ -23,11 +39,11 @@ set_attribute(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
     if (converted && attribute->multi_valued && verb == PATCH_ADD) {
         return scim_patch_append(patch, object, attribute, converted);
     }
-    if (attribute->type == SCIM_COMPLEX && !attribute->multi_valued && target
-        && json_is_object(value) && !scim_patch_unassigns(value))
-    {
+    if (target && merges(attribute, value)) {
+        ok = scim_patch_merge(patch, verb, attribute, target,
+            json_is_object(value) ? value : converted);
         json_decref(converted);
-        return scim_patch_merge(patch, verb, attribute, target, value);
+        return ok;
     }
     if (converted == NULL && verb == PATCH_ADD && attribute->multi_valued) {
         return true; /* adding nothing */
@@ -242,7 +258,11 @@ at_extension(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
     const char *key;
     scim_path_t member = { .extension = path->extension };
 
-    if (verb == PATCH_REMOVE || json_is_null(value)) {
+    if (verb != PATCH_REMOVE && json_is_null(value)) {
+        scim_lenient_note(patch->lenient, SCIM_LENIENT_NULL_ENTRY);
+        verb = PATCH_REMOVE;
+    }
+    if (verb == PATCH_REMOVE) {
         return remove_extension(patch, path->extension);
     }
     if (!json_is_object(value)) {

@@ -303,7 +303,7 @@ bad_type(scim_error_t *error, const char *name, const char *type)
 /* An array of names (one string is taken, too) as comma-separated text. */
 static bool
 take_names(const json_t *value, const char *name, scim_arena_t *arena,
-    scim_text_t *out, scim_error_t *error)
+    scim_text_t *out, scim_lenient_t *lenient, scim_error_t *error)
 {
     bool          ok = true;
     size_t        i;
@@ -311,6 +311,7 @@ take_names(const json_t *value, const char *name, scim_arena_t *arena,
     scim_buffer_t joined;
 
     if (json_is_string(value)) {
+        scim_lenient_note(lenient, SCIM_LENIENT_SINGLE_FOR_ARRAY);
         out->len = json_string_length(value);
         out->text = scim_arena_copy(arena, json_string_value(value), out->len);
         return out->text != NULL;
@@ -439,13 +440,30 @@ take_member(const char *name, const json_t *value, scim_arena_t *arena,
     }
     if (named("attributes", name, len)) {
         return take_names(value, "attributes", arena, &query->attributes,
-            error);
+            lenient, error);
     }
     if (named("excludedAttributes", name, len)) {
         return take_names(value, "excludedAttributes", arena,
-            &query->excluded_attributes, error);
+            &query->excluded_attributes, lenient, error);
     }
     return take_page_member(name, value, query, lenient, error);
+}
+
+
+static void
+note_spelling(const char *name, scim_lenient_t *lenient)
+{
+    static const char *const members[] = { "schemas", "attributes",
+        "excludedAttributes", "filter", "sortBy", "sortOrder", "startIndex",
+        "count", "cursor" };
+
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+        if (named(members[i], name, strlen(name))
+            && strcmp(name, members[i]) != 0)
+        {
+            scim_lenient_note(lenient, SCIM_LENIENT_KEY_CASE);
+        }
+    }
 }
 
 
@@ -465,6 +483,7 @@ scim_query_read_search(const json_t *body, scim_arena_t *arena,
         if (!take_member(name, value, arena, query, lenient, error)) {
             return false;
         }
+        note_spelling(name, lenient);
         named_so = named_so || named("schemas", name, strlen(name));
     }
     if (!named_so) {
