@@ -67,7 +67,7 @@ sub total {
 }
 
 
-# T-92: references, both ways
+# references, both ways
 for my $order ('backward', 'forward') {
     my @operations = (post_user('a'), post_group('g', 'bulkId:a'));
     @operations = reverse @operations if $order eq 'forward';
@@ -101,7 +101,7 @@ is($worker->{title}, 'Lead', '... in an operation\'s path');
 is(members($answers[3]), id_of($answers[1]), '... in the path of a PATCH');
 is($answers[2]{location}, $answers[1]{location}, '... and in locations');
 
-# T-93: circles
+# circles
 @answers = bulk(map { post_user($_->[0], schemas => [
     TestScim::core_schema('User'), $enterprise ], $enterprise => {
     manager => { value => "bulkId:$_->[1]" } }) } [qw(x y)], [qw(y z)],
@@ -116,7 +116,7 @@ is(statuses(@answers), '201 409', 'groups in a circle are refused');
 is(statuses(@answers), '201 201 201', 'groups in groups');
 is(members($answers[1]), id_of($answers[0]), '... are linked');
 
-# T-94: failOnErrors
+# failOnErrors
 my @failing = ({ method => 'POST', path => '/Users', bulkId => 'bad',
     data => { displayName => 'nobody' } }, post_user('b'), post_user('c'));
 @answers = bulk({ failOnErrors => 1 }, @failing);
@@ -129,7 +129,7 @@ is(statuses(@answers), '400 201 201', 'failOnErrors 2: all results');
 @failing[1, 2] = (post_user('b'), post_user('c'));
 is(statuses(bulk(@failing)), '400 201 201', 'without it: all results');
 
-# T-95: versions
+# versions
 my $ann = $stack->must('scim', 'POST', '/Users', TestScim::person('ann'));
 my $path = "/Users/$ann->{id}";
 $stack->patch($path, { op => 'add', path => 'title', value => 'new' });
@@ -182,7 +182,7 @@ is(statuses(bulk({ failOnErrors => 3 }, chain())), '400 409 409',
 is(statuses(bulk({ failOnErrors => 1 }, post_group('g', 'bulkId:f'),
     chain())), '400', 'a failure ahead ends it before who waits for it');
 
-# T-96: limits and broken requests
+# limits and broken requests
 my $config = $stack->must('scim', 'GET', '/ServiceProviderConfig');
 is($json->encode($config->{bulk}), '{"maxOperations":1000,"maxPayloadSize":'
     . '1048576,"supported":true}', 'ServiceProviderConfig says what is');
