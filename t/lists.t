@@ -138,6 +138,12 @@ ok(!exists $stack->must('scim', 'GET', '/Users?count=10')->{nextCursor},
     'without one pages go by index');
 my $first = $stack->must('scim', 'GET', '/Users?count=10&cursor=');
 like($first->{nextCursor}, qr/^[A-Za-z0-9._~-]+$/, 'a cursor is opaque');
+is_deeply([ map { $_->{id} } @{ $stack->must('scim', 'GET',
+    '/Users?cursor&count=10')->{Resources} } ],
+    [ map { $_->{id} } @{ $first->{Resources} } ],
+    'a walk begins without "=", as the RFC shows it');
+ok(exists $stack->must('scim', 'GET', '/Users?cursor&count=10')->{nextCursor},
+    '... and goes on');
 ok(!exists $first->{startIndex}, '... and there is no startIndex');
 my $next = $first->{nextCursor};
 (my $forged = $next) =~ tr/a-yA-Y0-8/b-zB-Z1-9/;
