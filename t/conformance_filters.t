@@ -336,6 +336,12 @@ is(names('count=100&filter=' . TestScim::escape($_->[0]), '/'), $_->[1],
         'ann Bob Outer' ],
     [ 'not (meta.resourceType eq "User") and not (displayName sw "A")',
         'Team Outer' ],
-    [ 'userName eq null', 'Team Ads Outer Alone' ];
+    [ 'userName eq null', 'Team Ads Outer Alone' ],
+    [ "$enterprise:manager[value eq \"boss\"]", 'ann' ],
+    [ "manager.value eq \"boss\" or displayName eq \"Outer\"", 'ann Outer' ],
+    [ "$user_schema:emails[type eq \"home\"]", 'ann' ],
+    [ "$user_schema:displayName pr", '' ],
+    [ TestScim::core_schema('Group') . ' pr', 'Team Ads Outer Alone' ],
+    [ 'urn:example:none:1.0:User:x[y eq "z"]', '' ];
 
 $stack->done;

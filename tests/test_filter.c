@@ -241,7 +241,11 @@ what_has_no_value_is_only_unequal(void **state)
         { "not (ims[type eq \"x\"])", true },
         { "urn:nobody:knows:2.0:User:x pr", false },
         { "urn:nobody:knows:2.0:User:x eq \"1\"", false },
-        { "urn:nobody:knows:2.0:User:x ne \"1\"", true }
+        { "urn:nobody:knows:2.0:User:x ne \"1\"", true },
+        { "urn:nobody:knows:2.0:User:x[y eq \"1\" or not (z pr)]", false },
+        { "urn:nobody:knows:2.0:User:x[y eq null].z ne \"1\"", false },
+        { "not (urn:nobody:knows:2.0:User:x[y pr])", true },
+        { CORE "Group:members[value eq \"u1\"]", false }
     };
 
     (void) state;
@@ -404,6 +408,9 @@ what_is_no_filter_is_refused_at_its_position(void **state)
         { "emails[type[value pr]]", "'[' not allowed here" },
         { "emails[type pr].nosuch pr", "unknown sub-attribute" },
         { "emails.type[value pr]", "'[' not allowed here" },
+        { "urn:nobody:knows:x[y]", "an operator expected" },
+        { "urn:nobody:knows:x[y pr", "']' expected" },
+        { "urn:nobody:knows:x[y[z pr]]", "'[' not allowed here" },
         { "\xff pr", "an attribute expected at position 0" }
     };
 

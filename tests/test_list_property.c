@@ -21,6 +21,9 @@
 #define USER_COUNT   90
 #define GROUP_COUNT  8
 #define IDS_MAX      (USER_COUNT + GROUP_COUNT + 8) /* and a page too many */
+#define CORE         "urn:ietf:params:scim:schemas:core:2.0:"
+#define ENTERPRISE \
+    "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 #define ROOT         2 /* both types, in endpoints */
 #define FILTER_COUNT 600
 #define SEED         20260101u
@@ -70,10 +73,11 @@ make_user(unsigned i, char *path)
         "{\"userName\":\"%s%u\",\"externalId\":\"%s\",\"displayName\":\"%s\","
         "\"title\":%s%s%s,\"active\":%s,\"emails\":[{\"value\":\"%s@x\","
         "\"type\":\"%s\"},{\"value\":\"%s%u@y\",\"type\":\"%s\",\"primary\":"
-        "true}]}", word(), i, word(), word(), i % 3 ? "\"" : "",
-        i % 3 ? word() : "null", i % 3 ? "\"" : "",
+        "true}],\"" ENTERPRISE "\":{%s}}", word(), i, word(), word(),
+        i % 3 ? "\"" : "", i % 3 ? word() : "null", i % 3 ? "\"" : "",
         i % 4 ? "true" : "false", word(), types[pick(3)], word(), pick(9),
-        types[pick(3)]), path);
+        types[pick(3)], i % 5 ? "" : "\"department\":\"D\","
+            "\"manager\":{\"value\":\"m\"}"), path);
 }
 
 
@@ -458,7 +462,10 @@ the_root_finds_what_the_types_find(void **state)
         "externalId eq \"abc\"", "externalId eq \"abc\" or title pr",
         "meta.resourceType eq \"Group\" and externalId pr",
         "not (displayName co \"b\")", "userName sw \"a\"", "active eq false",
-        "emails[type eq \"work\"]" };
+        "emails[type eq \"work\"]", "department pr", ENTERPRISE " pr",
+        CORE "User:emails[type eq \"work\"]", CORE "User:displayName pr",
+        CORE "Group:members[value pr] or " ENTERPRISE ":department pr",
+        ENTERPRISE ":manager[value pr]", "not (" ENTERPRISE ":manager pr)" };
 
     (void) state;
     for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {

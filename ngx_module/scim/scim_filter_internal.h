@@ -11,6 +11,7 @@ typedef struct {
     const scim_resource_type_t *type;      /* NULL inside a value filter */
     const scim_attribute_t     *container; /* set inside a value filter */
     const scim_schemas_t       *schemas;   /* other types' names are known */
+    bool                        nowhere;   /* in brackets of what nobody has */
     unsigned                    nodes;
     unsigned                    depth;
     scim_lenient_t             *lenient;

@@ -165,15 +165,14 @@ parse_value_path(parser_t *parser, scim_filter_t *node)
     parser_t       inner = *parser;
     scim_filter_t *compare;
 
-    if (parser->container || node->sub || node->attribute == NULL
-        || node->value)
-    {
+    if (parser->container || parser->nowhere || node->sub || node->value) {
         return scim_filter_refuse(parser, "'[' not allowed here");
     }
     node->kind = SCIM_FILTER_VALUE_PATH;
     inner.at++;
     inner.depth++;
     inner.container = node->attribute;
+    inner.nowhere = node->attribute == NULL;
     node->left = parse_or(&inner);
     parser->at = inner.at;
     parser->nodes = inner.nodes;

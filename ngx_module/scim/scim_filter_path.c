@@ -78,32 +78,15 @@ resolve_inner(parser_t *parser, scim_filter_t *node, const char *path,
 }
 
 
-/*
- * The name in another type: resources of this one have no such value, as the
- * path does not lead anywhere in them.
- */
-static void
-resolve_elsewhere(parser_t *parser, scim_filter_t *node, const char *name,
-    size_t len)
-{
-    for (size_t i = 0; i < scim_resource_type_count(parser->schemas)
-         && node->attribute == NULL; i++)
-    {
-        node->attribute = scim_resource_type_attribute(
-            scim_resource_type_at(parser->schemas, i), NULL, 0, name, len);
-    }
-}
-
-
 /* An extension's attribute without its URN: reference N-02, L-48. */
 static void
-resolve_unprefixed(parser_t *parser, scim_filter_t *node, const char *name,
-    size_t len)
+resolve_unprefixed(parser_t *parser, const scim_resource_type_t *type,
+    scim_filter_t *node, const char *name, size_t len)
 {
-    for (size_t i = 0; i < parser->type->extension_count
-         && node->attribute == NULL; i++)
+    for (size_t i = 0; i < type->extension_count && node->attribute == NULL;
+         i++)
     {
-        const scim_schema_t *extension = parser->type->extensions[i];
+        const scim_schema_t *extension = type->extensions[i];
 
         node->attribute = scim_schema_attribute(extension, name, len);
         if (node->attribute) {
@@ -140,6 +123,27 @@ resolve_schema(parser_t *parser, scim_filter_t *node, const char *path,
 }
 
 
+/*
+ * The name in another type: resources of this one have no such value, as the
+ * path does not lead anywhere in them.
+ */
+static void
+resolve_elsewhere(parser_t *parser, scim_filter_t *node, const char *name,
+    size_t len)
+{
+    for (size_t i = 0; i < scim_resource_type_count(parser->schemas)
+         && node->attribute == NULL; i++)
+    {
+        const scim_resource_type_t *type = scim_resource_type_at(
+            parser->schemas, i);
+
+        node->attribute = scim_resource_type_attribute(type, NULL, 0, name,
+            len);
+        resolve_unprefixed(parser, type, node, name, len);
+    }
+}
+
+
 static bool
 resolve_outer(parser_t *parser, scim_filter_t *node, const char *path,
     size_t len)
@@ -161,7 +165,7 @@ resolve_outer(parser_t *parser, scim_filter_t *node, const char *path,
             urn_len);
     }
     if (node->attribute == NULL && colon == NULL) {
-        resolve_unprefixed(parser, node, name, first);
+        resolve_unprefixed(parser, parser->type, node, name, first);
     }
     if (node->attribute == NULL && parser->schemas && colon == NULL) {
         resolve_elsewhere(parser, node, name, first);
@@ -196,6 +200,10 @@ scim_filter_read_path(parser_t *parser, scim_filter_t *node)
     if (path == NULL || len == 0) {
         scim_filter_refuse(parser, "an attribute expected");
         return false;
+    }
+    if (parser->nowhere) {
+        parser->at = end;
+        return true;
     }
     if (!(parser->container ? resolve_inner(parser, node, path, len)
                             : resolve_outer(parser, node, path, len)))

@@ -213,16 +213,30 @@ plan_leaf(const planner_t *planner, const scim_filter_t *filter)
 }
 
 
-/* A name that only another type has (queries of the root): no value. */
+/* A name that this type has not, by its path or at all: no value. */
 static bool
 foreign(const planner_t *planner, const scim_filter_t *filter)
 {
+    const scim_schema_t    *extension = filter->extension;
     const scim_attribute_t *attribute = filter->attribute;
 
-    return attribute && filter->extension == NULL && filter->value
-        && !json_is_null(filter->value) && filter->kind != SCIM_FILTER_NE
-        && scim_resource_type_attribute(planner->type, NULL, 0,
-               attribute->name, attribute->name_len) != attribute;
+    if (attribute == NULL) {
+        return true;
+    }
+    return extension
+        ? scim_resource_type_extension(planner->type, extension->id,
+              extension->id_len) != extension
+        : scim_resource_type_attribute(planner->type, NULL, 0,
+              attribute->name, attribute->name_len) != attribute;
+}
+
+
+/* What asks for a value that is not there finds nobody. */
+static bool
+finds_nobody(const planner_t *planner, const scim_filter_t *filter)
+{
+    return filter->kind != SCIM_FILTER_NE && !json_is_null(filter->value)
+        && foreign(planner, filter);
 }
 
 
@@ -311,6 +325,9 @@ plan_value_path(const planner_t *planner, const scim_filter_t *filter)
     scim_plan_t         *plan = NULL;
     const scim_filter_t *inner = filter->right;
 
+    if (foreign(planner, filter)) {
+        return new_plan(planner, SCIM_PLAN_NOBODY, filter);
+    }
     if (filter->extension) {
         return plan_all(planner, filter);
     }
@@ -350,7 +367,7 @@ plan_filter(const planner_t *planner, const scim_filter_t *filter)
     case SCIM_FILTER_VALUE_PATH:
         return plan_value_path(planner, filter);
     default:
-        if (foreign(planner, filter)) {
+        if (finds_nobody(planner, filter)) {
             return new_plan(planner, SCIM_PLAN_NOBODY, filter);
         }
         plan = plan_leaf(planner, filter);
