@@ -3,6 +3,7 @@
 # in and who is out, and never an unclear one that reads as "everyone out".
 use strict;
 use warnings;
+use utf8;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use JSON::PP;
@@ -13,7 +14,7 @@ my $stack = TestScim->start;
 my $json = JSON::PP->new->canonical->utf8->allow_nonref;
 my @user = map { $stack->user("u$_") } 1 .. 5;
 my %name_of = map { $user[$_] => 'u' . ($_ + 1) } 0 .. $#user;
-my ($count, $group) = (0);
+my ($count, $group, $before) = (0);
 
 # A new group with the users of these numbers.
 sub with { $group = $stack->group('G' . ++$count, map { $user[$_ - 1] } @_) }
@@ -66,10 +67,10 @@ sub ids { return [ map { { value => $user[$_ - 1] } } @_ ] }
 # create
 with(1, 2);
 my $made = $stack->must('scim', 'GET', "/Groups/$group");
-is_deeply([ sort keys %{ $made->{members}[0] } ], [ '$ref', 'type',
-    'value' ], 'a member has value, $ref and type') or diag(explain($made));
-is($made->{members}[0]{'$ref'}, "$stack->{base}/scim/v2/Users/"
-    . $made->{members}[0]{value}, '$ref is where the user is');
+is_deeply($made->{members}, [ map { { value => $user[$_ - 1], '$ref' =>
+    "$stack->{base}/scim/v2/Users/$user[$_ - 1]", type => 'User', display =>
+    "U$_ Example" } } sort { $user[$a - 1] cmp $user[$b - 1] } 1, 2 ],
+    'a member has value, $ref, type and display') or diag(explain($made));
 is_deeply($stack->must('scim', 'GET', "/Users/$user[0]")->{groups},
     [ { value => $group, '$ref' => "$stack->{base}/scim/v2/Groups/$group",
     display => 'G1', type => 'direct' } ], 'the user shows the group');
@@ -81,6 +82,47 @@ $stack->answers('a group without members', 201, 'POST', '/Groups',
     displayName => 'Empty' });
 $stack->answers('a group without a name', 400, ['invalidValue'], 'POST',
     '/Groups', { schemas => [ TestScim::core_schema('Group') ] });
+
+# what members are called
+sub called {
+    my ($query) = @_;
+    return join ', ', map { $_->{display} // 'nobody' } @{ $stack->must(
+        'scim', 'GET', "/Groups/$group" . ($query // ''))->{members} };
+}
+
+sub rename_user {
+    my ($name, $expected, %more) = @_;
+    $stack->must('scim', 'PUT', "/Users/$user[0]", { schemas =>
+        [ TestScim::core_schema('User') ], userName => 'u1@example.com',
+        %more });
+    is(called(), $expected, "a member is shown by $name");
+}
+
+with(1);
+$before = state_of();
+rename_user('displayName', 'Änn "A"', displayName => "\x{c4}nn \"A\"",
+    name => { formatted => 'Ann F' });
+rename_user('name.formatted', 'Ann F', name => { formatted => 'Ann F',
+    givenName => 'Ann', familyName => 'N' });
+rename_user('givenName and familyName', 'Ann N', name => { givenName => 'Ann',
+    familyName => 'N' });
+rename_user('familyName alone', 'N', name => { familyName => 'N' });
+rename_user('userName', 'u1@example.com', displayName => 'x' x 300);
+is(state_of(), $before, 'a member\'s new name is no change of the group');
+is(called("?attributes=$_"), $_ =~ /value/ ? 'nobody' : 'u1@example.com',
+    "... with attributes=$_") for 'members', 'members.display',
+    'members.value';
+is(called('?excludedAttributes=members.display'), 'nobody',
+    '... or without display');
+my $outer = $stack->group('Outer', $group, $user[1]);
+is(join(', ', map { "$_->{type} $_->{display}" } sort { $a->{type} cmp
+    $b->{type} } @{ $stack->must('scim', 'GET', "/Groups/$outer")
+    ->{members} }), "Group G$count, User U2 Example",
+    'a member that is a group, too');
+is($stack->must('scim', 'GET', '/Groups?filter=' . TestScim::escape(
+    qq{members[display eq "G$count"]}))->{Resources}[0]{id}, $outer,
+    '... and found by it');
+$stack->must('scim', 'DELETE', "/Groups/$outer");
 
 # add
 my $shape = 0;

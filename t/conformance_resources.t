@@ -184,6 +184,9 @@ ok(!grep({ $_->{id} eq $user->{id} } @{ $stack->must('scim', 'GET',
     '/Users?count=200')->{Resources} }), 'gone from lists');
 is_deeply([ map { $_->{value} } @{ $stack->must('scim', 'GET',
     "/Groups/$group")->{members} } ], [ $odd->{id} ], 'gone from groups');
+ok(!grep({ $stack->redis('HEXISTS', $_, $user->{id}) }
+    grep { /-names$/ } @{ $stack->redis('KEYS', 'scim:*') }),
+    'gone from the names of members');
 isnt(answers('the userName is free again', 201, 'POST', '/Users',
     { schemas => [$user_schema], userName => 'Ann@x' })->{json}{id},
     $user->{id}, '... for another id');

@@ -409,7 +409,8 @@ a_create_is_one_call(void **state)
         "FCALL", SCIM_FUNCTION_PREFIX "commit", "1", "scim:{007}:events",
         "acme", NULL, "0", "0", "user.created", "user", NULL, "", "0", "okta",
         "txn-1", "{\"attributes\":[\"userName\",\"active\"],\"active\":true}",
-        NULL, "", "1", "userName", "1", "0", "1", "ann", "keep", "0", "0"
+        NULL, "\"Ann\"", "1", "userName", "1", "0", "1", "ann", "keep", "0",
+        "0"
     };
 
     (void) state;

@@ -66,6 +66,11 @@ local function begin(keys, args)
     }
 end
 
+-- Users' or groups' names where others show them: id -> JSON text.
+local function names_key(c, kind)
+    return c.prefix .. kind .. '-names'
+end
+
 local function app_key(c, app)
     return c.prefix .. 'app:' .. app
 end

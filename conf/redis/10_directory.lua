@@ -405,9 +405,7 @@ local function delete(c, r, head, key)
     write_indexes(c, r)
     call('ZREM', c.prefix .. r.kind .. 's', r.id)
     call('UNLINK', key, key .. ':members', key .. ':parked')
-    if r.kind == 'group' then
-        call('HDEL', c.prefix .. 'group-names', r.id)
-    end
+    call('HDEL', names_key(c, r.kind), r.id)
     append_event(c, r.op, r.kind, r.id, version, r.actor, r.txn, r.data)
     leave_groups(c, r)
     return { 'OK', number_text(version), '0', number_text(c.now), '1' }
@@ -454,7 +452,7 @@ local function write(c, r, head, key)
     end
     local shared = write_indexes(c, r)
     if r.name ~= '' then
-        call('HSET', c.prefix .. 'group-names', r.id, r.name)
+        call('HSET', names_key(c, r.kind), r.id, r.name)
     end
     local data = with_members(r.data, plan)
     if r.mode ~= 'keep' then
@@ -538,18 +536,18 @@ local function push_groups(c, id, out)
     out[#out + 1] = 2 * #groups
     for i, group in ipairs(groups) do
         out[#out + 1] = (i > direct and 'I' or 'D') .. group
-        out[#out + 1] = call('HGET', c.prefix .. 'group-names', group)
-            or '""'
+        out[#out + 1] = call('HGET', names_key(c, 'group'), group) or '""'
     end
 end
 
+-- The first members, one string: one behind the other.
 local function push_members(c, id, out)
     local key = c.prefix .. 'group:' .. id .. ':members'
     local page = call('ZRANGE', key, 0, CHUNK - 1)
     out[#out + 1] = #page < CHUNK and #page or call('ZCARD', key)
-    out[#out + 1] = #page
-    for _, member in ipairs(page) do
-        out[#out + 1] = member
+    out[#out + 1] = #page > 0 and 1 or 0
+    if #page > 0 then
+        out[#out + 1] = table.concat(page)
     end
 end
 
@@ -573,7 +571,7 @@ function push_entry(c, kind, id, record, extra, out)
     end
 end
 
--- What comes later: the caller asks for a group's members by `members`, for a
+-- What comes later: the caller reads a group's members itself, asks for a
 -- user's groups by a `list_read` of those users.
 local function push_later(c, kind, id, record, out)
     local grouped = string.sub(record, HEADER, HEADER) == '1'
@@ -623,16 +621,6 @@ register('get', function(keys, args)
     local out = { 'OK' }
     push_entry(c, args[4], args[5], record, args[6], out)
     return out
-end, { 'no-writes' })
-
-register('members', function(keys, args)
-    local c, failed = begin(keys, args)
-    if not c then
-        return failed
-    end
-    return { 'OK', unpack(call('ZRANGEBYLEX', c.prefix .. 'group:' .. args[4]
-        .. ':members', '(' .. args[5], '+', 'LIMIT', '0',
-        math.min(tonumber(args[6]), CHUNK))) }
 end, { 'no-writes' })
 
 end

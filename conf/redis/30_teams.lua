@@ -49,7 +49,7 @@ local following = {} -- what later files use of this
 do -- a scope of its own: a chunk holds 200 local names at most
 
 local function ensure_team(c, group)
-    local name = call('HGET', c.prefix .. 'group-names', group)
+    local name = call('HGET', names_key(c, 'group'), group)
     local key = c.prefix .. 'team:' .. group
     local old = call('GET', key)
     local created = old and string.match(old, '"created":(%d+)}$')

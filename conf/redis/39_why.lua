@@ -43,7 +43,7 @@ end
 local function names_of(c, groups)
     local names = {}
     for i, group in ipairs(groups or {}) do
-        names[i] = call('HGET', c.prefix .. 'group-names', group) or '""'
+        names[i] = call('HGET', names_key(c, 'group'), group) or '""'
     end
     return '[' .. table.concat(names, ',') .. ']'
 end

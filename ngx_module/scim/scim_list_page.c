@@ -415,15 +415,14 @@ on_page(scim_operation_t *operation, const scim_reply_t *reply)
 }
 
 
-static bool
-page_wants_extra(const scim_resource_t *resource)
+static void
+add_extra(scim_resource_t *resource)
 {
     const scim_list_t *list = resource->list;
-    const scim_plan_t *plan = list->segment[list->at].plan;
 
-    return scim_resource_wants_extra(resource)
-        || scim_list_looks_at(plan->rest,
-               scim_resource_is_group(resource) ? "members" : "groups");
+    scim_resource_add_extra(resource,
+        scim_list_looks_at(list->segment[list->at].plan->rest,
+            scim_resource_is_group(resource) ? "members" : "groups"));
 }
 
 
@@ -443,7 +442,7 @@ request_range(scim_resource_t *resource)
     scim_command_number(operation, plan->rest ? FEW
         : list->count - list->shown);
     scim_command_text(operation, list->reverse ? "1" : "0");
-    scim_command_text(operation, page_wants_extra(resource) ? "1" : "0");
+    add_extra(resource);
     return scim_command_send(operation, on_page);
 }
 
@@ -476,7 +475,7 @@ request_found(scim_resource_t *resource, long long most)
     scim_command_add(operation, range->name.text, range->name.len);
     scim_command_add(operation, range->from.text + 1, range->from.len - 2);
     scim_command_number(operation, most + 1);
-    scim_command_text(operation, page_wants_extra(resource) ? "1" : "0");
+    add_extra(resource);
     return scim_command_send(operation, on_found);
 }
 

@@ -307,7 +307,7 @@ add_ids(scim_resource_t *resource)
 
     scim_command_call(operation, "list_read", true);
     scim_command_text(operation, resource->type->key_word);
-    scim_command_text(operation, "1");
+    scim_resource_add_extra(resource, true);
     for (size_t i = 0; i < list->chunk; i++) {
         scim_command_add(operation, list->ids.data + list->id_at
             + i * SCIM_UUID_LEN, SCIM_UUID_LEN);
@@ -417,8 +417,7 @@ scim_list_show_picks(scim_resource_t *resource)
     scim_list_use(resource, segment);
     scim_command_call(operation, "list_read", true);
     scim_command_text(operation, resource->type->key_word);
-    scim_command_text(operation, scim_resource_wants_extra(resource) ? "1"
-                                                                     : "0");
+    scim_resource_add_extra(resource, false);
     for (size_t n = 0; n < SCIM_LIST_SHOWN && list->pick_at < list->picked
          && list->pick[list->pick_at].segment == segment; n++)
     {

@@ -143,22 +143,33 @@ scim_projection_read(const scim_resource_type_t *type,
 }
 
 
+static bool
+path_covers(const scim_projection_path_t *path, const char *attribute,
+    const char *sub, bool only)
+{
+    if (path->extension || path->attribute == NULL) {
+        return path->extension == NULL;
+    }
+    if (strcmp(path->attribute->name, attribute) != 0) {
+        return false;
+    }
+    return path->sub == NULL || (sub ? strcmp(path->sub->name, sub) == 0
+                                     : only);
+}
+
+
 bool
 scim_projection_wants(const scim_projection_t *projection,
-    const char *attribute)
+    const char *attribute, const char *sub)
 {
-    for (size_t i = 0; i < projection->count; i++) {
-        const scim_projection_path_t *path = &projection->path[i];
+    bool only = projection->mode == SCIM_PROJECTION_ONLY;
 
-        if (path->extension == NULL
-            && (path->attribute == NULL
-                || strcmp(path->attribute->name, attribute) == 0)
-            && (projection->mode == SCIM_PROJECTION_ONLY || path->sub == NULL))
-        {
-            return projection->mode == SCIM_PROJECTION_ONLY;
+    for (size_t i = 0; i < projection->count; i++) {
+        if (path_covers(&projection->path[i], attribute, sub, only)) {
+            return only;
         }
     }
-    return projection->mode != SCIM_PROJECTION_ONLY;
+    return !only;
 }
 
 

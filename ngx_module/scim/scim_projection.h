@@ -35,11 +35,11 @@ bool scim_projection_read(const scim_resource_type_t *type,
     scim_error_t *error) __attribute__((warn_unused_result));
 
 /*
- * Whether any of a core attribute can be in the answer, so that what is
- * costly (members, groups) need not be loaded for nothing.
+ * Whether a core attribute's `sub` (NULL = any of it) can be in the answer, so
+ * that what is costly (members, groups) need not be loaded for nothing.
  */
 bool scim_projection_wants(const scim_projection_t *projection,
-    const char *attribute);
+    const char *attribute, const char *sub);
 
 /* Whether resources are shown just as they are stored. */
 bool scim_projection_is_plain(const scim_projection_t *projection);

@@ -93,7 +93,18 @@ bool
 scim_resource_wants_extra(const scim_resource_t *resource)
 {
     return scim_projection_wants(&resource->projection,
-        scim_resource_is_group(resource) ? "members" : "groups");
+        scim_resource_is_group(resource) ? "members" : "groups", NULL);
+}
+
+
+void
+scim_resource_add_extra(scim_resource_t *resource, bool looked_at)
+{
+    resource->named = scim_resource_is_group(resource)
+        && (looked_at || scim_projection_wants(&resource->projection,
+                "members", "display"));
+    scim_command_text(&resource->operation,
+        looked_at || scim_resource_wants_extra(resource) ? "1" : "0");
 }
 
 
@@ -135,26 +146,20 @@ damaged(scim_resource_t *resource)
 }
 
 
-/* One of two letters, then an id. */
-static bool
-marked_id(scim_text_t text, char one, char other)
-{
-    return text.len == 1 + SCIM_UUID_LEN
-        && (text.text[0] == one || text.text[0] == other)
-        && scim_uuid_valid(text.text + 1, SCIM_UUID_LEN);
-}
-
-
 /* Members and groups are rendered as they are: they must be what they say. */
 static bool
 extra_valid(const scim_resource_t *resource, scim_text_t text, size_t i)
 {
     if (scim_resource_is_group(resource)) {
-        return marked_id(text, 'U', 'G');
+        return scim_resource_members_valid(text);
     }
-    return i % 2 == 0 ? marked_id(text, 'D', 'I')
-                      : text.len >= 2 && text.text[0] == '"'
-                            && text.text[text.len - 1] == '"';
+    if (i % 2 == 0) {
+        return text.len == SCIM_MEMBER_LEN
+            && (text.text[0] == 'D' || text.text[0] == 'I')
+            && scim_uuid_valid(text.text + 1, SCIM_UUID_LEN);
+    }
+    return text.len >= 2 && text.text[0] == '"'
+        && text.text[text.len - 1] == '"';
 }
 
 
@@ -191,6 +196,7 @@ scim_resource_take_entry(scim_resource_t *resource,
         if (!extra_valid(resource, entry->extra[i], i)) {
             return false;
         }
+        entry->extra_here += entry->extra[i].len / SCIM_MEMBER_LEN;
     }
     *at += (size_t) count;
     return true;
@@ -245,122 +251,6 @@ scim_resource_keep_entry(scim_resource_t *resource, scim_entry_t *entry)
 }
 
 
-/* The first entry whose members are not all here, or NULL. */
-static scim_entry_t *
-incomplete(const scim_resource_t *resource)
-{
-    if (scim_resource_is_group(resource)) {
-        for (size_t i = 0; i < resource->entry_count; i++) {
-            if (resource->entry[i].extra_count
-                < resource->entry[i].extra_total)
-            {
-                return &resource->entry[i];
-            }
-        }
-    }
-    return NULL;
-}
-
-
-static bool
-add_extra(scim_resource_t *resource, scim_entry_t *entry, scim_text_t text)
-{
-    size_t       room;
-    scim_text_t *larger;
-
-    if (entry->extra_count == entry->extra_room) {
-        room = 2 * entry->extra_room + 1000;
-        larger = scim_arena_alloc(&resource->page, room * sizeof(*larger));
-        if (larger == NULL) {
-            return false;
-        }
-        if (entry->extra_count) {
-            memcpy(larger, entry->extra,
-                entry->extra_count * sizeof(*larger));
-        }
-        entry->extra = larger;
-        entry->extra_room = room;
-    }
-    keep_text(resource, &text);
-    entry->extra[entry->extra_count++] = text;
-    return text.text != NULL;
-}
-
-
-static scim_step_t request_members(scim_resource_t *resource,
-    scim_entry_t *entry);
-
-
-static scim_step_t
-on_members(scim_operation_t *operation, const scim_reply_t *reply)
-{
-    scim_resource_t *resource = (scim_resource_t *) operation;
-    scim_entry_t    *entry = incomplete(resource);
-
-    if (!scim_reply_is(reply, "OK")) {
-        return damaged(resource);
-    }
-    for (size_t i = 1; i < reply->elements; i++) {
-        scim_text_t text = scim_reply_text(reply, i);
-
-        if (!extra_valid(resource, text, 0)) {
-            return damaged(resource);
-        }
-        if (!add_extra(resource, entry, text)) {
-            return scim_resource_error(resource, 500, SCIM_ERROR_NONE,
-                "no memory");
-        }
-    }
-    if (reply->elements == 1) {
-        entry->extra_total = entry->extra_count; /* somebody left meanwhile */
-    }
-    entry = incomplete(resource);
-    return entry ? request_members(resource, entry)
-                 : resource->done(resource);
-}
-
-
-static scim_step_t
-request_members(scim_resource_t *resource, scim_entry_t *entry)
-{
-    scim_text_t       last = { "", 0 };
-    scim_operation_t *operation = &resource->operation;
-
-    if (entry->extra_count) {
-        last = entry->extra[entry->extra_count - 1];
-    }
-    scim_command_call(operation, "members", true);
-    scim_command_add(operation, entry->id.text, entry->id.len);
-    scim_command_add(operation, last.text, last.len);
-    scim_command_number(operation, 1000);
-    return scim_command_send(operation, on_members);
-}
-
-
-scim_step_t
-scim_resource_complete(scim_resource_t *resource, scim_resource_step_t done)
-{
-    scim_entry_t *entry;
-
-    if (!scim_resource_is_group(resource)) {
-        return scim_resource_complete_groups(resource, done);
-    }
-    entry = incomplete(resource);
-    if (entry == NULL) {
-        return done(resource);
-    }
-    for (size_t i = 0; i < resource->entry_count; i++) {
-        scim_resource_keep_entry(resource, &resource->entry[i]);
-    }
-    if (resource->page.failed) {
-        return scim_resource_error(resource, 500, SCIM_ERROR_NONE,
-            "no memory");
-    }
-    resource->done = done;
-    return request_members(resource, entry);
-}
-
-
 /* ---- one resource ---- */
 
 static scim_step_t
@@ -386,7 +276,11 @@ call_get(scim_resource_t *resource)
     scim_command_call(operation, "get", true);
     scim_command_text(operation, resource->type->key_word);
     scim_command_add(operation, resource->id.text, resource->id.len);
-    scim_command_text(operation, resource->fetch_extra ? "1" : "0");
+    if (resource->fetch_extra) {
+        scim_resource_add_extra(resource, false);
+    } else {
+        scim_command_text(operation, "0");
+    }
     return scim_command_send(operation, on_entry);
 }
 

@@ -6,6 +6,7 @@
 #include "scim_operation.h"
 #include "scim_projection.h"
 #include "scim_record.h"
+#include "scim_uuid.h"
 
 /*
  * Operations on resources (Users, Groups): shared by the files
@@ -20,17 +21,30 @@
 /*
  * One resource as a function answers it.  `extra` is a user's groups (pairs
  * of 'D', direct, or 'I', indirect, with the id, and displayName as JSON text)
- * or a group's members ('U' or 'G', then the id); there are `extra_total` of
- * them, `extra_count` strings are here.
+ * or a group's members (ids, each behind 'U' or 'G', one behind the other, up
+ * to 1000 in a string).  There are `extra_total` of them; `extra_here` members,
+ * and `extra_count` strings, are here.
  */
 typedef struct {
     scim_text_t   id;
     scim_record_t record;
     size_t        extra_total;
+    size_t        extra_here;
     size_t        extra_count;
     size_t        extra_room; /* strings that `extra` has place for */
     scim_text_t  *extra;
+    scim_text_t  *name; /* of each member, JSON text or empty; or NULL */
 } scim_entry_t;
+
+#define SCIM_MEMBER_LEN (1 + SCIM_UUID_LEN) /* 'U' or 'G', and the id */
+
+/* A member of one of the entries. */
+typedef struct {
+    size_t entry;
+    size_t page;   /* of the entry's `extra` */
+    size_t offset; /* in that */
+    size_t member; /* of the entry's */
+} scim_member_place_t;
 
 typedef struct scim_resource_s scim_resource_t;
 typedef struct scim_list_s     scim_list_t; /* scim_list.h */
@@ -52,6 +66,11 @@ struct scim_resource_s {
     size_t               lacking; /* no entry before it lacks anything */
     scim_resource_step_t done; /* goes on when the entries are complete */
     bool                 fetch_extra;
+
+    /* names of members, scim_resource_members.c */
+    bool                named; /* they are shown or looked at */
+    char                named_kind;
+    scim_member_place_t named_to;
 
     /* POST, PUT, PATCH, DELETE */
     unsigned       attempts;
@@ -110,6 +129,12 @@ bool scim_resource_read_query(scim_resource_t *resource);
 /* Whether the answer shows what entries carry as `extra`. */
 bool scim_resource_wants_extra(const scim_resource_t *resource);
 
+/*
+ * Adds to the command whether it asks for extra: what the answer shows or, with
+ * `looked_at`, what a filter or an order needs.
+ */
+void scim_resource_add_extra(scim_resource_t *resource, bool looked_at);
+
 /* The body as JSON, a new reference; NULL after an error answer. */
 json_t *scim_resource_read_body(scim_resource_t *resource);
 
@@ -130,12 +155,16 @@ bool scim_resource_take_entry(scim_resource_t *resource,
 void scim_resource_keep_entry(scim_resource_t *resource, scim_entry_t *entry);
 
 /*
- * Fetches the members or groups that entries lack, then goes on with `done`.
+ * Fetches the groups, or the members and what they are called, that entries
+ * lack, then goes on with `done`.
  */
 scim_step_t scim_resource_complete(scim_resource_t *resource,
     scim_resource_step_t done);
 scim_step_t scim_resource_complete_groups(scim_resource_t *resource,
     scim_resource_step_t done);
+
+/* Whether this is what an entry has of members: scim_entry_t. */
+bool scim_resource_members_valid(scim_text_t ids);
 
 /*
  * Reads the resource named by the request into entry[0] and goes on with

@@ -2,6 +2,7 @@
 
 #include "scim_index.h"
 #include "scim_json.h"
+#include "scim_name.h"
 #include "scim_resource.h"
 
 #define DATA_MAX ((size_t) 1 << 20)
@@ -104,23 +105,24 @@ add_data(scim_resource_t *resource)
 
 /* ---- names, indexes, members ---- */
 
-/* displayName of a group as JSON text when it is new, else nothing. */
+/* What others show as its name, as JSON text when it is new, else nothing. */
 static void
 add_name(scim_resource_t *resource)
 {
+    json_t       *before, *after;
     scim_buffer_t text;
-    const json_t *name = json_object_get(resource->document, "displayName");
 
     scim_buffer_init(&text, DATA_MAX);
-    if (name && scim_resource_is_group(resource)
-        && !json_equal(name, json_object_get(resource->current,
-            "displayName")))
-    {
-        scim_json_write(name, &text);
+    before = scim_name_of(resource->type, resource->current);
+    after = scim_name_of(resource->type, resource->document);
+    if (after && !json_equal(before, after)) {
+        scim_json_write(after, &text);
     }
-    if (scim_buffer_failed(&text)) {
+    if (after == NULL || scim_buffer_failed(&text)) {
         resource->operation.arena.failed = true;
     }
+    json_decref(before);
+    json_decref(after);
     scim_command_add(&resource->operation, text.len ? text.data : "",
         text.len);
     scim_buffer_free(&text);

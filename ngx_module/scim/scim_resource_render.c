@@ -55,28 +55,41 @@ append_groups(const scim_resource_t *resource, const scim_entry_t *entry,
 }
 
 
-/* 'U' or 'G', then the id: the characters of ids need no escapes. */
+/* The characters of ids need no escapes. */
+static void
+append_member(const scim_resource_t *resource, const char *member,
+    const scim_text_t *name, scim_buffer_t *out)
+{
+    bool        group = *member == 'G';
+    scim_text_t id = { member + 1, SCIM_UUID_LEN };
+
+    append_reference(resource, group ? "/Groups" : "/Users", id, out);
+    if (name && name->len) {
+        scim_buffer_append_text(out, ",\"display\":");
+        scim_buffer_append(out, name->text, name->len);
+    }
+    scim_buffer_append_text(out, group ? ",\"type\":\"Group\"}"
+                                       : ",\"type\":\"User\"}");
+}
+
+
 static void
 append_members(const scim_resource_t *resource, const scim_entry_t *entry,
     scim_buffer_t *out)
 {
-    bool        group;
-    scim_text_t id;
+    size_t      member = 0;
+    scim_text_t ids;
 
     scim_buffer_append_text(out, "\"members\":[");
     for (size_t i = 0; i < entry->extra_count; i++) {
-        id = entry->extra[i];
-        group = id.len && id.text[0] == 'G';
-        if (id.len) {
-            id.text++;
-            id.len--;
+        ids = entry->extra[i];
+        for (size_t j = 0; j < ids.len; j += SCIM_MEMBER_LEN, member++) {
+            if (member) {
+                scim_buffer_append_char(out, ',');
+            }
+            append_member(resource, ids.text + j,
+                entry->name ? &entry->name[member] : NULL, out);
         }
-        if (i) {
-            scim_buffer_append_char(out, ',');
-        }
-        append_reference(resource, group ? "/Groups" : "/Users", id, out);
-        scim_buffer_append_text(out, group ? ",\"type\":\"Group\"}"
-                                           : ",\"type\":\"User\"}");
     }
     scim_buffer_append_char(out, ']');
 }
