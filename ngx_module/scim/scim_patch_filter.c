@@ -130,9 +130,9 @@ at_matched(patch_t *patch, patch_verb_t verb, const scim_path_t *path,
 {
     json_t *element = json_array_get(array, i);
 
-    *drop = false;
-    if (verb == PATCH_REMOVE && path->sub == NULL) {
-        *drop = true;
+    *drop = path->sub == NULL && (verb == PATCH_REMOVE
+        || (verb == PATCH_REPLACE && value && scim_patch_unassigns(value)));
+    if (*drop) {
         return true;
     }
     if (path->attribute->type != SCIM_COMPLEX) {
