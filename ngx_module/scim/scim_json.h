@@ -32,7 +32,10 @@ json_t *scim_json_read(const char *text, size_t len,
     const scim_json_limits_t *limits, scim_error_t *error)
     __attribute__((warn_unused_result));
 
-/* Appends compact JSON text, as json_dumpb() does with JSON_COMPACT. */
+/*
+ * Appends compact JSON text, as json_dumpb() does with JSON_COMPACT, but for
+ * decimals: no more digits than it takes to read the same number again.
+ */
 void scim_json_write(const json_t *value, scim_buffer_t *out);
 
 /* Appends one JSON string, quotes included. */
