@@ -21,6 +21,79 @@ typedef struct {
 } arguments_t;
 
 
+void
+access_app(redis_harness_t *harness, const char *more, char id[64])
+{
+    json_t *json = harness_ask(harness, 201, SCIM_METHOD_POST,
+        "/admin/v1/apps", NULL, harness_format("{\"name\":\"A\","
+        "\"accessRoles\":[\"viewer\",\"editor\"],\"defaultAccessRole\":"
+        "\"viewer\",\"settleSeconds\":0,\"connector\":{\"type\":\"http\","
+        "\"baseUrl\":\"https://app.example.com\",\"invite\":{\"method\":"
+        "\"POST\",\"path\":\"/m/${user.id}\"},"
+        "\"remove\":{\"method\":\"DELETE\",\"path\":\"/m/${member.id}\"}}%s}",
+        more));
+
+    snprintf(id, 64, "%s", harness_text(json, "id"));
+    json_decref(json);
+}
+
+
+void
+access_user(redis_harness_t *harness, const char *name, char id[64])
+{
+    char path[64];
+
+    harness_create(harness, "/Users", harness_format(
+        "{\"userName\":\"%s@example.com\"}", name), path);
+    snprintf(id, 64, "%s", harness_id(path));
+}
+
+
+void
+access_set_active(redis_harness_t *harness, const char *user, bool active)
+{
+    json_decref(harness_ask(harness, 200, SCIM_METHOD_PATCH,
+        harness_format("/Users/%s", user), NULL, harness_format(
+        "{\"Operations\":[{\"op\":\"replace\",\"value\":{\"active\":%s}}]}",
+        active ? "true" : "false")));
+}
+
+
+static const char *
+share_path(const char *app, const char *user)
+{
+    return harness_format("/admin/v1/apps/%s/shares/users/%s", app, user);
+}
+
+
+void
+access_share(redis_harness_t *harness, const char *app, const char *user,
+    const char *role)
+{
+    json_decref(harness_ask(harness, 204, SCIM_METHOD_PUT,
+        share_path(app, user), NULL, harness_format("{\"role\":\"%s\"}",
+        role)));
+}
+
+
+void
+access_unshare(redis_harness_t *harness, const char *app, const char *user)
+{
+    json_decref(harness_ask(harness, 204, SCIM_METHOD_DELETE,
+        share_path(app, user), NULL, NULL));
+}
+
+
+void
+access_connect(redis_harness_t *harness, const char *app, const char *user,
+    const char *role)
+{
+    access_share(harness, app, user, role);
+    access_plan(harness, user);
+    access_finish(harness, app, user, "done", "0");
+}
+
+
 static void
 add(arguments_t *arguments, const char *text)
 {

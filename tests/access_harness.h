@@ -10,6 +10,28 @@
  * test wants.
  */
 
+/*
+ * An app of two access roles that settles at once.  `more`: more members of
+ * its definition, with a comma before them.  Its id is written.
+ */
+void access_app(redis_harness_t *harness, const char *more, char id[64]);
+
+/* "<name>@example.com"; the id is written. */
+void access_user(redis_harness_t *harness, const char *name, char id[64]);
+
+void access_set_active(redis_harness_t *harness, const char *user,
+    bool active);
+
+/* A share of the user's own: owner or collaborator. */
+void access_share(redis_harness_t *harness, const char *app,
+    const char *user, const char *role);
+void access_unshare(redis_harness_t *harness, const char *app,
+    const char *user);
+
+/* A share, which is planned, and its invite is done. */
+void access_connect(redis_harness_t *harness, const char *app,
+    const char *user, const char *role);
+
 /* A function of the library: its arguments as texts, NULL at the end. */
 redisReply *access_call(redis_harness_t *harness, const char *function, ...)
     __attribute__((sentinel));

@@ -21,38 +21,15 @@ static redis_harness_t harness;
 static char            app[64], user[PEOPLE][64], task[PEOPLE][64];
 
 
-static void
-make_app(const char *limits)
-{
-    json_t *json = harness_ask(&harness, 201, SCIM_METHOD_POST,
-        "/admin/v1/apps", NULL, harness_format("{\"name\":\"A\","
-        "\"accessRoles\":[\"viewer\"],\"defaultAccessRole\":\"viewer\","
-        "\"settleSeconds\":0,\"limits\":{%s},\"connector\":{\"type\":"
-        "\"http\",\"baseUrl\":\"https://app.example.com\",\"invite\":"
-        "{\"method\":\"POST\",\"path\":\"/m/${user.id}\"},"
-        "\"remove\":{\"method\":"
-        "\"DELETE\",\"path\":\"/m/${user.id}\"}}}", limits));
-
-    snprintf(app, sizeof(app), "%s", harness_text(json, "id"));
-    json_decref(json);
-}
-
-
 /* An app and people who are to be invited to it. */
 static void
 make_people(const char *limits)
 {
-    char path[64];
-
     redis_harness_flush(&harness);
-    make_app(limits);
+    access_app(&harness, harness_format(",\"limits\":{%s}", limits), app);
     for (int i = 0; i < PEOPLE; i++) {
-        harness_create(&harness, "/Users", harness_format(
-            "{\"userName\":\"p%d@example.com\"}", i), path);
-        snprintf(user[i], sizeof(user[i]), "%s", harness_id(path));
-        json_decref(harness_ask(&harness, 204, SCIM_METHOD_PUT,
-            harness_format("/admin/v1/apps/%s/shares/users/%s", app, user[i]),
-            NULL, "{\"role\":\"collaborator\"}"));
+        access_user(&harness, harness_format("p%d", i), user[i]);
+        access_share(&harness, app, user[i], "collaborator");
         access_plan(&harness, user[i]);
         snprintf(task[i], sizeof(task[i]), "%s", access_grant(&harness, app,
             user[i], "task"));

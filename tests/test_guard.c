@@ -28,24 +28,10 @@ admin(int status, scim_method_t method, const char *path, const char *body)
 static void
 make_app(const char *guard, int count)
 {
-    char    path[64];
-    json_t *json = harness_ask(&harness, 201, SCIM_METHOD_POST,
-        "/admin/v1/apps", NULL, harness_format("{\"name\":\"A\","
-        "\"accessRoles\":[\"viewer\"],\"defaultAccessRole\":\"viewer\","
-        "\"settleSeconds\":0,\"guard\":{%s},\"connector\":{\"type\":"
-        "\"manual\"}}", guard));
-
-    snprintf(app, sizeof(app), "%s", harness_text(json, "id"));
-    json_decref(json);
+    access_app(&harness, harness_format(",\"guard\":{%s}", guard), app);
     for (int i = 0; i < count; i++) {
-        harness_create(&harness, "/Users", harness_format(
-            "{\"userName\":\"u%d\"}", i), path);
-        snprintf(users[i], sizeof(users[i]), "%s", harness_id(path));
-        admin(204, SCIM_METHOD_PUT, harness_format(
-            "/admin/v1/apps/%s/shares/users/%s", app, users[i]),
-            "{\"role\":\"collaborator\"}");
-        access_plan(&harness, users[i]);
-        access_finish(&harness, app, users[i], "done", "0");
+        access_user(&harness, harness_format("u%d", i), users[i]);
+        access_connect(&harness, app, users[i], "collaborator");
     }
 }
 
@@ -81,8 +67,7 @@ count_of(const char *state)
 static void
 unshare(int user)
 {
-    admin(204, SCIM_METHOD_DELETE, harness_format(
-        "/admin/v1/apps/%s/shares/users/%s", app, users[user]), NULL);
+    access_unshare(&harness, app, users[user]);
     access_plan(&harness, users[user]);
 }
 
@@ -244,9 +229,7 @@ a_hold_that_nobody_is_left_in_closes(void **state)
     unshare(0);
     assert_string_equal(state_of(0), "held");
     hold_count();
-    admin(204, SCIM_METHOD_PUT, harness_format(
-        "/admin/v1/apps/%s/shares/users/%s", app, users[0]),
-        "{\"role\":\"collaborator\"}");
+    access_share(&harness, app, users[0], "collaborator");
     access_plan(&harness, users[0]);
     assert_string_equal(state_of(0), "invited");
     admin(409, SCIM_METHOD_POST, harness_format("/admin/v1/holds/%s/approve",
@@ -264,8 +247,7 @@ old_facts_do_not_slip_past(void **state)
     (void) state;
     make_app("\"count\":2,\"percent\":0", 4);
     for (int i = 0; i < 4; i++) {
-        admin(204, SCIM_METHOD_DELETE, harness_format(
-            "/admin/v1/apps/%s/shares/users/%s", app, users[i]), NULL);
+        access_unshare(&harness, app, users[i]);
         facts[i] = access_facts(&harness, users[i]);
     }
     for (int i = 0; i < 4; i++) {

@@ -49,38 +49,15 @@ quantiles_are_read_off_the_buckets(void **state)
 }
 
 
-static void
-ask(int status, scim_method_t method, const char *path, const char *body)
-{
-    json_decref(harness_ask(&harness, status, method, path, NULL, body));
-}
-
-
 /* A member of an app with a target of 10 seconds. */
 static int
 fresh(void **state)
 {
-    char    path[64];
-    json_t *json;
-
     (void) state;
     redis_harness_flush(&harness);
-    json = harness_ask(&harness, 201, SCIM_METHOD_POST, "/admin/v1/apps",
-        NULL, "{\"name\":\"A\",\"accessRoles\":[\"viewer\"],"
-        "\"defaultAccessRole\":\"viewer\",\"settleSeconds\":0,"
-        "\"revokeTargetSeconds\":10,\"connector\":{\"type\":\"http\","
-        "\"baseUrl\":\"https://app.example.com\",\"invite\":{\"method\":"
-        "\"POST\",\"path\":\"/m/${user.id}\"},\"remove\":{\"method\":"
-        "\"DELETE\",\"path\":\"/m/${user.id}\"}}}");
-    snprintf(app, sizeof(app), "%s", harness_text(json, "id"));
-    json_decref(json);
-    harness_create(&harness, "/Users", "{\"userName\":\"ann@example.com\"}",
-        path);
-    snprintf(user, sizeof(user), "%s", harness_id(path));
-    ask(204, SCIM_METHOD_PUT, harness_format("/admin/v1/apps/%s/shares/users/"
-        "%s", app, user), "{\"role\":\"collaborator\"}");
-    access_plan(&harness, user);
-    access_finish(&harness, app, user, "done", "0");
+    access_app(&harness, ",\"revokeTargetSeconds\":10", app);
+    access_user(&harness, "ann", user);
+    access_connect(&harness, app, user, "collaborator");
     return 0;
 }
 
@@ -103,9 +80,7 @@ leave(int seconds)
 {
     char cause[128];
 
-    ask(200, SCIM_METHOD_PATCH, harness_format("/Users/%s", user),
-        "{\"Operations\":[{\"op\":\"replace\",\"value\":{\"active\":false}}"
-        "]}");
+    access_set_active(&harness, user, false);
     snprintf(cause, sizeof(cause), "0\n%lld-0\nuser.patched\nuser:%s\n"
         "txn\n\n\n\n", now() - seconds * 1000, user);
     freeReplyObject(redis_harness_command(&harness, "FCALL "
@@ -200,9 +175,7 @@ who_is_wanted_again_is_not_overdue(void **state)
     (void) state;
     leave(30);
     freeReplyObject(access_call(&harness, "task_due", "10", NULL));
-    ask(200, SCIM_METHOD_PATCH, harness_format("/Users/%s", user),
-        "{\"Operations\":[{\"op\":\"replace\",\"value\":{\"active\":true}}"
-        "]}");
+    access_set_active(&harness, user, true);
     access_plan(&harness, user);
     assert_int_equal(figure("overdue"), 0);
     assert_int_equal(figure("count"), 0);
