@@ -80,6 +80,14 @@ for my $wrong ([ 'active', 'maybe' ], [ 'active', 7 ], [ 'name', [1] ],
         $attribute => $value })->{json}{detail}, qr/$attribute/,
         '... is named');
 }
+for my $value ('no base64', 'QUJD=', 'QUJDR', 'QUJDRA=', 'QUJD====', '+/-_',
+    "QUJD\n", '=')
+{
+    like(post('not base64: ' . $json->encode([$value]), 400, 'invalidValue',
+        { schemas => [$schema], userName => 'wrong', x509Certificates =>
+        [ { value => $value } ] })->{json}{detail}, qr/x509Certificates/,
+        '... is named');
+}
 post('no userName', 400, 'invalidValue', { schemas => [$schema] });
 post('the schema of another type', 400, 'invalidSyntax', { schemas =>
     [ TestScim::core_schema('Group') ], userName => 'schema' });

@@ -79,6 +79,12 @@ ok(!grep({ grep { defined && /\Q$secret\E/ } @{ $_->[1] } }
     grep { /events$/ } @{ $stack->redis('KEYS', 'scim:*') }),
     '... nor in an event');
 
+my @binary = ('QUJD', 'QUJDRA==', 'QUJDRA', 'QUJDREU=', '+/8=', '-_8', '-_8=');
+is_deeply([ map { $_->{value} } @{ answers('base64 with and without padding',
+    201, 'POST', '/Users', { schemas => [$user_schema], userName => 'binary',
+    x509Certificates => [ map { { value => $_ } } @binary ] })
+    ->{json}{x509Certificates} } ], \@binary, '... comes back as it was');
+
 # read
 answers('a user is read', 200, 'GET', $path);
 my $etag = $user->{meta}{version};

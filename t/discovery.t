@@ -40,7 +40,7 @@ sub value_of {
     return $type eq 'boolean' ? JSON::PP::true : $type eq 'integer' ? $n
         : $type eq 'decimal' ? $n + 0.5 : $type eq 'dateTime'
         ? sprintf '2026-01-02T03:04:05.%03dZ', $n % 1000
-        : $type eq 'binary' ? "AAA$n" : $type eq 'reference'
+        : $type eq 'binary' ? sprintf('AAA%05d', $n) : $type eq 'reference'
         ? "https://example.com/$n" : "value $n";
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "scim_base64.h"
 #include "scim_document.h"
 #include "scim_fold.h"
 #include "scim_json.h"
@@ -109,6 +110,12 @@ type_string(const scim_attribute_t *attribute, const json_t *value,
             json_string_length(value), false, &ms))
     {
         return wrong(typing, where, "a date and time with a zone");
+    }
+    if (attribute->type == SCIM_BINARY
+        && !scim_base64_valid(json_string_value(value),
+            json_string_length(value)))
+    {
+        return wrong(typing, where, "base64");
     }
     if (attribute->parent && strcmp(attribute->parent->name, "roles") == 0
         && strcmp(attribute->name, "value") == 0)
