@@ -22,6 +22,7 @@ TestScim::write_file("$schemas/badge.json", <<"END");
   {"name":"issuer","type":"string","mutability":"readOnly"},
   {"name":"pin","type":"string","returned":"never"},
   {"name":"photo","type":"string","returned":"request","uniqueness":"server"},
+  {"name":"nickName","type":"string","returned":"request"},
   {"name":"scan","type":"binary"},{"name":"page","type":"reference"},
   {"name":"doors","type":"string","multiValued":true},
   {"name":"desk","type":"complex","subAttributes":[
@@ -245,4 +246,23 @@ is(photo('PATCH', $path, TestScim::patch_body({ op => 'replace', value => {
     "$badge:photo" => 'c' } })), 'c', '... without a path');
 is(photo('PUT', $path, { userName => 'photo', $badge => { level => 2,
     photo => 'd' } }), 'd', 'a PUT that names it');
+
+# what the core calls the same is another attribute
+sub nick {
+    my ($method, $body) = @_;
+    return $stack->must('scim', $method, $path, $body)->{$badge}{nickName};
+}
+is(nick('PUT', { userName => 'photo', $badge => { nickName => 'n' },
+    nickName => 'core' }), 'n', 'a nickName of two schemas');
+is(nick('PATCH', TestScim::patch_body({ op => 'replace', path => $_,
+    value => 'x' })), undef, "PATCH of $_ names the core's")
+    for 'nickName', TestScim::core_schema('User') . ':nickName';
+is(nick('PATCH', TestScim::patch_body({ op => 'replace', value =>
+    { nickName => 'y' } })), undef, '... without a path, too');
+is(nick('PATCH', TestScim::patch_body({ op => 'replace', path => $badge,
+    value => { nickName => 'm' } })), 'm', 'the extension\'s by its schema');
+is(nick('PATCH', TestScim::patch_body({ op => 'replace', value => { $badge =>
+    { nickName => 'k' } } })), 'k', '... without a path');
+is(nick('PUT', { userName => 'photo', $badge => { level => 3 },
+    nickName => 'core' }), undef, 'PUT of the core\'s alone');
 $stack->done;

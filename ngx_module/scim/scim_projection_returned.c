@@ -36,45 +36,151 @@ named(const scope_t *scope, const scim_attribute_t *attribute,
 }
 
 
-/* "urn:...:User:a.b" and "a[...].b" name a, and b. */
-static bool
-path_names(const char *path, const scim_attribute_t *attribute)
-{
-    size_t      len;
-    const char *colon = strrchr(path, ':');
+/* ---- what the body of a write names ---- */
 
-    path = colon ? colon + 1 : path;
-    while (*path) {
-        len = strcspn(path, ".[]");
-        if (scim_name_equal(path, len, attribute->name, attribute->name_len)) {
+/* An attribute, or a sub-attribute of it, in the scope's schema. */
+typedef struct {
+    const scope_t          *scope;
+    const scim_attribute_t *attribute;
+    const scim_attribute_t *sub; /* or NULL */
+} target_t;
+
+
+static bool
+is_called(const scim_attribute_t *attribute, const char *name, size_t len)
+{
+    return scim_name_equal(name, len, attribute->name, attribute->name_len);
+}
+
+
+/* Whether a value of the attribute says anything of its sub-attribute. */
+static bool
+value_names(const target_t *target, const json_t *value)
+{
+    size_t      i;
+    json_t     *inner;
+    const char *name;
+
+    if (target->sub == NULL) {
+        return true;
+    }
+    json_array_foreach((json_t *) value, i, inner) {
+        if (value_names(target, inner)) {
             return true;
         }
-        path += len + (path[len] != '\0');
+    }
+    json_object_foreach((json_t *) value, name, inner) {
+        if (is_called(target->sub, name, strlen(name))) {
+            return true;
+        }
     }
     return false;
 }
 
 
-/* Whether a write says anything of it, as a member or in a path. */
+/*
+ * "urn:...:User:a.b" and "a[...].b" name b of a.  Without a URN it is a core
+ * attribute or, where there is none of that name, any extension's (L-48).
+ */
 static bool
-body_names(const json_t *body, const scim_attribute_t *attribute)
+path_names(const target_t *target, const char *path, const json_t *value)
 {
-    size_t      i;
-    json_t     *value;
-    const char *name;
+    size_t                      len = strcspn(path, "[");
+    const scope_t              *scope = target->scope;
+    const char                 *colon = memrchr(path, ':', len);
+    const scim_resource_type_t *type = scope->projection->type;
+    const scim_schema_t        *extension = NULL;
 
-    json_array_foreach((json_t *) body, i, value) {
-        if (body_names(value, attribute)) {
-            return true;
+    if (colon) {
+        extension = scim_resource_type_extension(type, path,
+            (size_t) (colon - path));
+        path = colon + 1;
+    }
+    len = strcspn(path, ".[");
+    if (colon == NULL
+        && !scim_resource_type_attribute(type, NULL, 0, path, len))
+    {
+        extension = scope->extension;
+    }
+    if (extension != scope->extension
+        || !is_called(target->attribute, path, len))
+    {
+        return false;
+    }
+    path += len;
+    if (*path == '[') {
+        colon = strrchr(path, ']');
+        path = colon ? colon + 1 : path + strlen(path);
+    }
+    return *path == '.' && target->sub
+        ? is_called(target->sub, path + 1, strlen(path + 1))
+        : value_names(target, value);
+}
+
+
+static bool object_names(const target_t *target, const json_t *object);
+
+
+/* A member of a resource, or path and value of an operation. */
+static bool
+member_names(const target_t *target, const char *name, const json_t *value)
+{
+    json_t              *inner;
+    const char          *inside;
+    const scim_schema_t *extension = target->scope->extension;
+
+    if (extension && scim_name_equal(name, strlen(name), extension->id,
+            extension->id_len))
+    {
+        json_object_foreach((json_t *) value, inside, inner) {
+            if (is_called(target->attribute, inside, strlen(inside))
+                && value_names(target, inner))
+            {
+                return true;
+            }
+        }
+        return false;
+    }
+    return path_names(target, name, value);
+}
+
+
+static bool
+operation_names(const target_t *target, const json_t *operation)
+{
+    json_t     *member, *value = NULL;
+    const char *name, *path = NULL;
+
+    json_object_foreach((json_t *) operation, name, member) {
+        if (scim_name_equal(name, strlen(name), "path", 4)) {
+            path = json_string_value(member);
+        } else if (scim_name_equal(name, strlen(name), "value", 5)) {
+            value = member;
         }
     }
-    json_object_foreach((json_t *) body, name, value) {
-        if (path_names(name, attribute) || body_names(value, attribute)
-            || (json_is_string(value) && scim_name_equal(name, strlen(name),
-                    "path", 4)
-                && path_names(json_string_value(value), attribute)))
-        {
+    return path ? member_names(target, path, value)
+                : object_names(target, value);
+}
+
+
+/* A resource, or the body of a PATCH. */
+static bool
+object_names(const target_t *target, const json_t *object)
+{
+    size_t      i;
+    json_t     *value, *operation;
+    const char *name;
+
+    json_object_foreach((json_t *) object, name, value) {
+        if (member_names(target, name, value)) {
             return true;
+        }
+        if (scim_name_equal(name, strlen(name), "Operations", 10)) {
+            json_array_foreach(value, i, operation) {
+                if (operation_names(target, operation)) {
+                    return true;
+                }
+            }
         }
     }
     return false;
@@ -85,12 +191,13 @@ static bool
 hidden(const scope_t *scope, const scim_attribute_t *attribute,
     const scim_attribute_t *sub)
 {
+    target_t        target = { scope, attribute, sub };
     scim_returned_t returned = (sub ? sub : attribute)->returned;
 
     return returned == SCIM_RETURNED_NEVER
         || (returned == SCIM_RETURNED_REQUEST
             && !named(scope, attribute, sub)
-            && !body_names(scope->projection->body, sub ? sub : attribute));
+            && !object_names(&target, scope->projection->body));
 }
 
 
