@@ -168,6 +168,30 @@ ngx_http_scim_set_time(ngx_http_scim_ctx_t *ctx)
 }
 
 
+#if (NGX_HTTP_HEADERS)
+#define ngx_http_scim_accept(r)  (r)->headers_in.accept
+#else
+/* without its modules that want it nginx keeps no pointer to Accept */
+#define ngx_http_scim_accept(r)  NULL
+#endif
+
+
+static void
+ngx_http_scim_set_accept(ngx_http_scim_ctx_t *ctx)
+{
+    ngx_table_elt_t  *accept;
+
+    accept = ngx_http_scim_accept(ctx->request);
+
+    ctx->scim.accept.text = "";
+
+    if (accept && accept->value.len) {
+        ctx->scim.accept.text = (const char *) accept->value.data;
+        ctx->scim.accept.len = accept->value.len;
+    }
+}
+
+
 ngx_http_scim_ctx_t *
 ngx_http_scim_create_ctx(ngx_http_request_t *r)
 {
@@ -203,6 +227,7 @@ ngx_http_scim_create_ctx(ngx_http_request_t *r)
     cleanup->data = ctx;
 
     ngx_http_scim_set_time(ctx);
+    ngx_http_scim_set_accept(ctx);
 
     if (ngx_http_scim_random(ctx->scim.random, sizeof(ctx->scim.random))
         != NGX_OK

@@ -37,14 +37,6 @@ ngx_http_scim_header(ngx_table_elt_t *h)
 }
 
 
-#if (NGX_HTTP_HEADERS)
-#define ngx_http_scim_accept(r)  (r)->headers_in.accept
-#else
-/* without its modules that want it nginx keeps no pointer to Accept */
-#define ngx_http_scim_accept(r)  NULL
-#endif
-
-
 /* A form is small; whoever may not be known sends no more. */
 static size_t
 ngx_http_scim_body_max(ngx_http_scim_ctx_t *ctx)
@@ -73,7 +65,6 @@ ngx_http_scim_handler(ngx_http_request_t *r)
     }
 
     status = 0;
-    ctx->scim.accept = ngx_http_scim_header(ngx_http_scim_accept(r));
 
     if (ctx->conf->kind != NGX_HTTP_SCIM_JOIN
         && ngx_http_scim_auth_precheck(ctx) != NGX_OK)

@@ -80,6 +80,22 @@ error_of($stack, 'a version that is not HTTP/1', 505,
 error_of($stack, 'a request line that is none', 400,
     "GET /scim/v2/Users HTP/1.1\r\n$auth\r\n");
 
+# in the only media type that the client admits: RFC 7644 section 3.8
+for my $case ([ 414, 'GET /scim/v2/Users?filter=' . 'x' x 40000 ],
+    [ 501, 'POST /scim/v2/Users', 'Transfer-Encoding: gzip' ],
+    [ 400, 'GET /scim/v2/Users', 'Content-Length: many' ],
+    [ 431, 'GET /scim/v2/Users', 'X: ' . 'x' x 40000 ])
+{
+    my ($status, $line, $header) = @$case;
+    my $socket = $stack->connection;
+    print $socket "$line HTTP/1.1\r\nAccept: application/json\r\n$auth"
+        . ($header ? "$header\r\n" : '') . "\r\n";
+    my $answer = TestScim::read_answer($socket);
+    is("$answer->{status} $answer->{headers}{'content-type'}", "$status "
+        . ($status == 414 ? 'application/scim+json' : 'application/json'),
+        "$status with Accept: application/json");
+}
+
 # of its body
 my $edge = $stack->second_nginx(sub {
     s/scim http:[^;]*;/$& client_body_timeout 300ms;/ });
