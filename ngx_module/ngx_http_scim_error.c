@@ -121,7 +121,12 @@ ngx_http_scim_error_init(ngx_conf_t *cf)
 
     *h = ngx_http_scim_forget_length;
 
-    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PREACCESS_PHASE].handlers);
+    /*
+     * in front of the location's own `return`, which would answer the error
+     * page once more: the handler that comes last is called first
+     */
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_REWRITE_PHASE].handlers);
     if (h == NULL) {
         return NGX_ERROR;
     }

@@ -150,6 +150,24 @@ for my $socket (@many) {
 is_deeply(\%status, { 403 => 21, 503 => 4 }, 'a rate that is exceeded');
 $edge->quit_nginx;
 
+# of a gateway: what the location's configuration says, and a location in it
+# that hands on to another server
+$edge = $stack->second_nginx(sub {
+    s/scim http:[^;]*;/$& if (\$http_x_say = 502) { return 502; }
+        if (\$http_x_say = 504) { return 504; }
+        location \/scim\/v2\/handed\/ { proxy_read_timeout 300ms;
+            proxy_pass http:\/\/127.0.0.1:\$http_x_port; }/ });
+error_of($edge, "$_, as the configuration says", $_, "${get}X-Say: $_\r\n\r\n")
+    for 502, 504;
+my $silent = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1')
+    // die;
+for ([ 502, $port, 'is not there' ], [ 504, $silent->sockport, 'is silent' ])
+{
+    error_of($edge, "a server that $_->[2]", $_->[0],
+        "GET /scim/v2/handed/x HTTP/1.1\r\n$auth" . "X-Port: $_->[1]\r\n\r\n");
+}
+$edge->quit_nginx;
+
 # over HTTP/2
 my $h2 = TestScim::free_port();
 $edge = $stack->second_nginx(sub {
