@@ -46,6 +46,23 @@ ngx_http_scim_body_max(ngx_http_scim_ctx_t *ctx)
 }
 
 
+/* What needs no token, and came without one: a wrong one is still refused. */
+static ngx_uint_t
+ngx_http_scim_public(ngx_http_scim_ctx_t *ctx)
+{
+    if (ctx->conf->kind != NGX_HTTP_SCIM_RESOURCES
+        || ctx->request->headers_in.authorization)
+    {
+        return 0;
+    }
+
+    ctx->nobody = 1;
+
+    return ngx_http_scim_route(ctx) == NGX_OK
+           && scim_request_is_public(&ctx->scim);
+}
+
+
 ngx_int_t
 ngx_http_scim_handler(ngx_http_request_t *r)
 {
@@ -67,7 +84,8 @@ ngx_http_scim_handler(ngx_http_request_t *r)
     status = 0;
 
     if (ctx->conf->kind != NGX_HTTP_SCIM_JOIN
-        && ngx_http_scim_auth_precheck(ctx) != NGX_OK)
+        && ngx_http_scim_auth_precheck(ctx) != NGX_OK
+        && !ngx_http_scim_public(ctx))
     {
         status = NGX_HTTP_UNAUTHORIZED;
 
@@ -247,7 +265,7 @@ ngx_http_scim_route(ngx_http_scim_ctx_t *ctx)
     scim->if_match = ngx_http_scim_header(r->headers_in.if_match);
     scim->if_none_match = ngx_http_scim_header(r->headers_in.if_none_match);
     scim->prefer = ngx_http_scim_other_header(r, &prefer);
-    scim->principal = &ctx->principal;
+    scim->principal = ctx->nobody ? NULL : &ctx->principal;
     scim->transaction = ngx_http_scim_text(&ctx->transaction);
 
     return NGX_OK;
@@ -324,6 +342,7 @@ ngx_http_scim_body_handler(ngx_http_request_t *r)
 
     case NGX_OK:
         rc = ctx->conf->kind == NGX_HTTP_SCIM_JOIN
+             || ctx->scim.principal == NULL
              ? ngx_http_scim_run(ctx) : ngx_http_scim_authenticate(ctx);
         break;
 

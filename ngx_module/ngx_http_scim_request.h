@@ -33,6 +33,7 @@ struct ngx_http_scim_ctx_s {
 
     ngx_str_t                   transaction;
     scim_request_t              scim;
+    ngx_uint_t                  nobody;      /* came without a token */
     scim_principal_t            principal;
     scim_operation_t           *operation;
     scim_response_t             response;    /* of the glue's own answers */

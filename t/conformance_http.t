@@ -43,10 +43,40 @@ is($config->{authenticationSchemes}[0]{type}, 'oauthbearertoken',
 is($config->{meta}{location}, "$stack->{base}/scim/v2/ServiceProviderConfig",
     'meta.location');
 
+is(join(' ', map { my $part = $config->{$_}; map { ref $part eq 'HASH'
+    && defined $part->{$_} ? () : "$_" } $_ eq 'bulk' ? qw(supported
+    maxOperations maxPayloadSize) : $_ eq 'filter' ? qw(supported maxResults)
+    : 'supported' } qw(patch bulk filter changePassword sort etag)), '',
+    'every required part is there');
+ok(!grep({ !length($_->{name}) || !length($_->{description}) }
+    @{ $config->{authenticationSchemes} }), '... and of each scheme');
+is_deeply(answers('ServiceProviderConfig without a token', 200, 'GET',
+    '/ServiceProviderConfig', undef, token => undef)->{json}, $config,
+    '... is the same');
+answers("$_->[0] $_->[1] without one", 401, @$_, undef, token => undef)
+    for [ GET => '/Schemas' ], [ GET => '/ResourceTypes' ],
+    [ GET => '/ServiceProviderConfig/x' ], [ GET => '/' ];
+answers('POST there without one', 401, 'POST', '/ServiceProviderConfig', {},
+    token => undef);
+answers('... or with a wrong one', 401, 'GET', '/ServiceProviderConfig',
+    undef, token => 'wrong');
+like(raw("GET /scim/v2/ServiceProviderConfig HTTP/1.1\r\nHost: evil.example"
+    . "\r\nX-Forwarded-Host: evil.example\r\n\r\n")->{content},
+    qr{"location":"\Q$stack->{base}\E/scim/v2/ServiceProviderConfig"},
+    'a location is built from what is configured, not from Host');
+is_deeply(answers("ServiceProviderConfig?$_", 200, 'GET',
+    "/ServiceProviderConfig?$_")->{json}, $config, '... is not projected')
+    for 'attributes=patch', 'excludedAttributes=patch';
+
 my $types = answers('ResourceTypes', 200, 'GET', '/ResourceTypes')->{json};
 is_deeply([ sort map { $_->{id} } @{ $types->{Resources} } ],
     [qw(Group User)], '... are User and Group');
 my %schema_of;
+is(join(' ', map { $_->{schemas}[0], $_->{name}, $_->{endpoint}, $_->{schema},
+    $_->{meta}{resourceType} } @{ $types->{Resources} }), join(' ', map {
+    (TestScim::core_schema('ResourceType'), $_, "/${_}s",
+    TestScim::core_schema($_), 'ResourceType') } qw(User Group)),
+    '... as required');
 for my $type (@{ $types->{Resources} }) {
     my $one = answers("ResourceTypes/$type->{id}", 200, 'GET',
         "/ResourceTypes/$type->{id}")->{json};
@@ -66,11 +96,56 @@ for my $id ($user_schema, lc $user_schema, TestScim::escape($user_schema)) {
     is(answers("Schemas/$id", 200, 'GET', "/Schemas/$id")->{json}{id},
         $user_schema, '... is that schema');
 }
-my ($emails) = grep { $_->{name} eq 'emails' }
-    @{ $schema{$user_schema}{attributes} };
-my ($type) = grep { $_->{name} eq 'type' } @{ $emails->{subAttributes} };
-is_deeply([ sort @{ $type->{canonicalValues} } ], [qw(home other work)],
-    'canonicalValues of emails.type');
+ok(!grep({ !/core:2\.0|:extension:/ } keys %schema), 'no messages in Schemas');
+answers('Schemas/Error', 404, 'GET',
+    '/Schemas/urn:ietf:params:scim:api:messages:2.0:Error');
+is(join(' ', map { "$_->{meta}{resourceType} " . ($_->{meta}{location} eq
+    "$stack->{base}/scim/v2/Schemas/$_->{id}" ? 'here' : $_->{id}) }
+    values %schema), join(' ', ('Schema here') x keys %schema),
+    'each schema says what and where it is');
+
+# An attribute, or a sub-attribute, of a schema: "a", "a.b".
+sub attribute {
+    my ($urn, $name) = @_;
+    my $list = $schema{$urn}{attributes};
+    my $found;
+    for my $part (split /\./, $name) {
+        ($found) = grep { $_->{name} eq $part } @$list;
+        $list = $found->{subAttributes};
+    }
+    return $found;
+}
+
+my %words = (emails => 'home other work', addresses => 'home other work',
+    phoneNumbers => 'fax home mobile other pager work', photos =>
+    'photo thumbnail', ims => 'aim gtalk icq msn qq skype xmpp yahoo',
+    groups => 'direct indirect');
+is(join(' ', sort @{ attribute($user_schema, "$_.type")->{canonicalValues} }),
+    $words{$_}, "canonicalValues of $_.type") for sort keys %words;
+my $group_schema = TestScim::core_schema('Group');
+my $enterprise = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User';
+for my $case ([ $user_schema, 'userName', uniqueness => 'server' ],
+    [ $user_schema, 'userName', required => JSON::PP::true ],
+    [ $user_schema, 'userName', caseExact => JSON::PP::false ],
+    [ $user_schema, 'password', mutability => 'writeOnly' ],
+    [ $user_schema, 'password', returned => 'never' ],
+    [ $user_schema, 'groups', mutability => 'readOnly' ],
+    [ $user_schema, 'groups.$ref', referenceTypes => ['Group'] ],
+    [ $user_schema, 'addresses.primary', type => 'boolean' ],
+    [ $user_schema, 'x509Certificates.value', type => 'binary' ],
+    [ $user_schema, 'profileUrl', referenceTypes => ['external'] ],
+    [ $group_schema, 'displayName', required => JSON::PP::true ],
+    [ $group_schema, 'members.value', mutability => 'immutable' ],
+    [ $group_schema, 'members.type', mutability => 'immutable' ],
+    [ $group_schema, 'members.$ref', mutability => 'immutable' ],
+    [ $group_schema, 'members.display', mutability => 'readOnly' ],
+    [ $enterprise, 'manager', multiValued => JSON::PP::false ],
+    [ $enterprise, 'manager.value', caseExact => JSON::PP::true ],
+    [ $enterprise, 'manager.displayName', mutability => 'readOnly' ])
+{
+    my ($urn, $name, $what, $expected) = @$case;
+    is_deeply(attribute($urn, $name)->{$what}, $expected, "$what of $name");
+}
 my @faults;
 sub check_attribute {
     my ($where, $attribute) = @_;

@@ -195,6 +195,13 @@ struct scim_operation_s {
 void scim_request_take_flag(scim_request_t *request);
 
 /*
+ * Whether everybody may know the answer: a read of ServiceProviderConfig, which
+ * says how clients authenticate (RFC 7643 section 5).  Such a request has no
+ * principal when it came without a token.
+ */
+bool scim_request_is_public(const scim_request_t *request);
+
+/*
  * Routes a request below the SCIM mount (or the admin mount) to its family.
  * NULL only when memory is gone.  Neither reads nor checks anything that
  * needs Redis.

@@ -447,6 +447,26 @@ not_here(const scim_service_t *service, const scim_request_t *request)
 }
 
 
+static bool
+is_config(scim_text_t path)
+{
+    scim_text_t first = segment(&path);
+
+    return segment(&path).len == 0
+        && (is(first, "ServiceProviderConfig")
+            || is(first, "ServiceProviderConfigs"));
+}
+
+
+bool
+scim_request_is_public(const scim_request_t *request)
+{
+    return (request->method == SCIM_METHOD_GET
+            || request->method == SCIM_METHOD_HEAD)
+        && is_config(request->path);
+}
+
+
 scim_operation_t *
 scim_operation_new(const scim_service_t *service,
     const scim_request_t *request)
@@ -456,10 +476,10 @@ scim_operation_new(const scim_service_t *service,
     scim_text_t                 second = segment(&path);
     const scim_resource_type_t *type = scim_route_type(service, first);
 
-    if (request->principal == NULL) {
+    if (request->principal == NULL && !scim_request_is_public(request)) {
         return refuse(service, request, 401, "a bearer token is needed");
     }
-    if (request->principal->role != SCIM_ROLE_SCIM) {
+    if (request->principal && request->principal->role != SCIM_ROLE_SCIM) {
         return refuse(service, request, 403,
             "this token is not one for provisioning");
     }
@@ -479,9 +499,7 @@ scim_operation_new(const scim_service_t *service,
         return route_discovery(service, request, SCIM_DISCOVERY_SCHEMAS,
             second);
     }
-    if (second.len == 0 && (is(first, "ServiceProviderConfig")
-                            || is(first, "ServiceProviderConfigs")))
-    {
+    if (is_config(request->path)) {
         return route_discovery(service, request, SCIM_DISCOVERY_CONFIG,
             second);
     }
