@@ -69,6 +69,51 @@ my $cased = answers('names in any case', 201, 'POST', '/Users',
     NAME => { GIVENNAME => 'C' } })->{json};
 is_deeply([ @$cased{qw(userName name)} ], [ 'cased', { givenName => 'C' } ],
     '... come back in the schema\'s spelling');
+for my $case ([ "Caf\x{e9}", "Cafe\x{301}" ], [ 'STRASSE', "stra\x{df}e" ],
+    [ "\x{ff21}da", 'ada' ])
+{
+    my ($name, $other) = @$case;
+    is(answers('a userName beyond ASCII', 201, 'POST', '/Users',
+        { schemas => [$user_schema], userName => $name })->{json}{userName},
+        $name, '... as it was sent');
+    answers('... and the same in other characters', 409, ['uniqueness'],
+        'POST', '/Users', { schemas => [$user_schema], userName => $other });
+}
+answers('a user who is inactive', 201, 'POST', '/Users', { schemas =>
+    [$user_schema], userName => 'inactive', active => JSON::PP::false });
+answers('... has the userName, too', 409, ['uniqueness'], 'POST', '/Users',
+    { schemas => [$user_schema], userName => 'Inactive' });
+my $as_sent = { emails => [ { value => 'A.B@X.ORG', type => 'strange' } ],
+    phoneNumbers => [ { value => 'call me', type => 'pigeon' } ],
+    addresses => [ { country => 'de', primary => JSON::PP::true } ],
+    profileUrl => '../me', locale => 'de_DE', preferredLanguage =>
+    'da, en-gb;q=0.8', timezone => 'Mars/Phobos' };
+my $given = answers('values of any form and type', 201, 'POST', '/Users',
+    { schemas => [$user_schema], userName => 'forms', %$as_sent })->{json};
+is_deeply({ map { ($_ => $given->{$_}) } keys %$as_sent }, $as_sent,
+    '... come back as they were');
+is_deeply(answers('the same value and type twice', 201, 'POST', '/Users',
+    { schemas => [$user_schema], userName => 'twice', emails => [ map { {
+    value => 'a@x', type => $_ } } qw(work work home) ] })->{json}{emails},
+    [ map { { value => 'a@x', type => $_ } } qw(work home) ],
+    '... is kept once');
+is(scalar(grep { $_->{primary} } @{ answers('two that are primary', 201,
+    'POST', '/Users', { schemas => [$user_schema], userName => 'primaries',
+    emails => [ map { { value => "$_\@x", primary => JSON::PP::true } }
+    qw(a b) ] })->{json}{emails} }), 1, '... are one');
+for my $case ([ 'listed, not there', [ $user_schema, $enterprise ], {}, 1 ],
+    [ 'there, not listed', [$user_schema], { uc $enterprise =>
+        { DEPARTMENT => 'D' } }, 2 ],
+    [ 'there, without any value', [$user_schema], { $enterprise =>
+        { department => undef, manager => {} } }, 1 ])
+{
+    my ($name, $schemas, $more, $count) = @$case;
+    my $made = answers("an extension that is $name", 201, 'POST', '/Users',
+        { schemas => $schemas, userName => $name, %$more })->{json};
+    is(scalar @{ $made->{schemas} }, $count, '... and schemas say so');
+    is_deeply($made->{$enterprise}, $count == 2 ? { department => 'D' }
+        : undef, '... as does the user');
+}
 my $secret = 'Pass-word-7f3a';
 my $okta = answers('a user as Okta sends it', 201, 'POST', '/Users',
     TestScim::person('okta', password => $secret, groups => []));
@@ -78,6 +123,15 @@ ok(!grep({ grep { defined && /\Q$secret\E/ } @{ $_->[1] } }
     map { @{ $stack->redis('XRANGE', $_, '-', '+') } }
     grep { /events$/ } @{ $stack->redis('KEYS', 'scim:*') }),
     '... nor in an event');
+answers("a password by $_->[0]", 200, @$_) for [ PATCH =>
+    "/Users/$okta->{json}{id}", TestScim::patch_body({ op => 'replace',
+    path => 'password', value => $secret }) ],
+    [ PUT => "/Users/$okta->{json}{id}", TestScim::person('okta', password =>
+    $secret) ];
+unlike($stack->redis_dump, qr/\Q$secret\E/, '... is not stored');
+unlike(answers('a password that is none', $_->[0], 'POST', '/Users',
+    { schemas => [$user_schema], userName => [$secret], password => $secret
+    })->{content}, qr/\Q$secret\E/, '... nor said in an error') for [400];
 
 my @binary = ('QUJD', 'QUJDRA==', 'QUJDRA', 'QUJDREU=', '+/8=', '-_8', '-_8=');
 is_deeply([ map { $_->{value} } @{ answers('base64 with and without padding',
@@ -88,11 +142,26 @@ is_deeply([ map { $_->{value} } @{ answers('base64 with and without padding',
 # read
 answers('a user is read', 200, 'GET', $path);
 my $etag = $user->{meta}{version};
-for my $match ($etag, '*') {
+for my $match ($etag, '*', $etag =~ s{^W/}{}r, qq{"x", $etag}) {
     my $answer = answers("If-None-Match: $match", 304, 'GET', $path, undef,
         headers => { 'If-None-Match' => $match });
     is($answer->{content}, '', '... without a body');
 }
+for my $method (qw(GET PATCH PUT)) {
+    my $answer = answers("$method of a user", 200, $method, $path,
+        $method eq 'PATCH' ? TestScim::patch_body({ op => 'replace',
+        path => 'title', value => 'Lead' }) : $method eq 'PUT' ? $user
+        : undef);
+    is_deeply([ @{ $answer->{headers} }{qw(location etag)} ],
+        [ @{ $answer->{json}{meta} }{qw(location version)} ],
+        '... Location and ETag are those of meta');
+}
+my $renamed = $stack->group('before');
+my $no_body = answers('PATCH of a group', 204, 'PATCH', "/Groups/$renamed",
+    TestScim::patch_body({ op => 'replace', path => 'displayName',
+    value => 'after' }));
+is($no_body->{headers}{etag}, (split ' ', state_of("/Groups/$renamed"))[0],
+    '... has the new ETag');
 answers('If-None-Match with another version', 200, 'GET', $path, undef,
     headers => { 'If-None-Match' => 'W/"0"' });
 my ($other) = ($stack->scimctl('token', 'create', '--workspace', 'other',
@@ -175,6 +244,10 @@ for my $i (0 .. 1) {
 }
 is(join(' ', sort map { TestScim::read_answer($_)->{status} } @sockets),
     '200 412', 'of two PATCHes with the same If-Match one wins');
+
+$tag = (split ' ', state_of("/Groups/$renamed"))[0];
+answers('DELETE with the right If-Match', 204, 'DELETE', "/Groups/$renamed",
+    undef, headers => { 'If-Match' => $tag });
 
 # delete
 my $group = $stack->group('G', $user->{id}, $odd->{id});

@@ -16,7 +16,7 @@ my $badge = 'urn:example:extension:badge:1.+0:User';
 TestScim::write_file("$schemas/badge.json", <<"END");
 {"schemas":["urn:ietf:params:scim:schemas:core:2.0:Schema"],
  "id":"$badge","name":"Badge","attributes":[
-  {"name":"level","type":"integer"},{"name":"weight","type":"decimal"},
+  {"name":"plain"},{"name":"level","type":"integer"},{"name":"weight","type":"decimal"},
   {"name":"valid","type":"boolean"},{"name":"since","type":"dateTime"},
   {"name":"serial","type":"string","caseExact":true,"mutability":"immutable"},
   {"name":"issuer","type":"string","mutability":"readOnly"},
@@ -26,7 +26,8 @@ TestScim::write_file("$schemas/badge.json", <<"END");
   {"name":"scan","type":"binary"},{"name":"page","type":"reference"},
   {"name":"doors","type":"string","multiValued":true},
   {"name":"desk","type":"complex","subAttributes":[
-   {"name":"room","type":"string"},{"name":"seat","type":"integer"}]}]}
+   {"name":"room","type":"string"},
+   {"name":"tags","type":"string","multiValued":true},{"name":"seat","type":"integer"}]}]}
 END
 my $stack = TestScim->start(sidecars => 0, http => "scim_schemas $schemas;");
 my $json = JSON::PP->new->canonical->utf8->allow_nonref;
@@ -90,7 +91,8 @@ sub check_write {
     my ($schema, $attribute) = @_;
     my $full = "$schema->{id}:$attribute->{name}";
     my $single = { map { ($_->{name} => value_of($_)) }
-        grep { $_->{mutability} eq 'readWrite' && $_->{type} ne 'boolean' }
+        grep { $_->{mutability} eq 'readWrite' && $_->{type} ne 'boolean'
+            && !$_->{multiValued} }
         @{ $attribute->{subAttributes} // [] } };
     my $value = $attribute->{subAttributes} ? $single : value_of($attribute);
     my $one = $value;
@@ -223,6 +225,30 @@ for my $type (@{ $stack->must('scim', 'GET', '/ResourceTypes')->{Resources} })
 my $answer = $stack->answers('a search at the root for an own attribute', 200,
     'GET', '/?filter=' . TestScim::escape("$badge:level pr"));
 is($answer->{json}{totalResults}, 1, '... finds who has it');
+
+# what a schema leaves out, and values of each type
+my ($plain) = grep { $_->{name} eq 'plain' } @{ $schema{$badge}{attributes} };
+is_deeply($plain, { name => 'plain', type => 'string', mutability =>
+    'readWrite', returned => 'default', uniqueness => 'none', map { ($_ =>
+    JSON::PP::false) } qw(multiValued required caseExact) },
+    'the defaults of an attribute');
+sub badge_of {
+    my ($status, $name, $text) = @_;
+    my $made = $stack->answers("$name: $text", $status, $status == 400
+        ? ['invalidValue'] : (), 'POST', '/Users', sprintf
+        '{"userName":"typed %d","%s":{"%s":%s}}', ++$n, $badge, $name, $text);
+    return $made->{json}{$badge}{$name};
+}
+badge_of(400, @$_) for [ level => '1.5' ], [ level => '2.0' ],
+    [ level => '1e2' ], [ level => '"1e2"' ], [ weight => '"x"' ],
+    [ valid => '1' ], [ since => '"2026-01-02"' ],
+    [ since => '"2026-01-02T03:04:05"' ], [ since => '7' ],
+    [ since => '"2026-02-30T03:04:05Z"' ], [ desk => '"x"' ];
+is(badge_of(201, @$_), $_->[1] =~ s/"//gr, '... comes back') for
+    [ level => '-7' ], [ since => '"2026-01-02T03:04:05.1234567+02:00"' ],
+    [ page => '"../x"' ], [ page => '"urn:example:x"' ];
+is_deeply(badge_of(201, desk => '{"tags":["a","b"]}'), { tags => [qw(a b)] },
+    'several simple values in a complex one');
 
 # returned on request: of a read by its query, of a write by its body, too
 my ($photo) = grep { $_->{name} eq 'photo' } @{ $schema{$badge}{attributes} };
