@@ -180,6 +180,13 @@ answers('trailing and doubled slashes', 200, 'GET', $_) for '/Users/',
     "/Users/$ann/", "//Users//$ann", '/ServiceProviderConfig/';
 answers('a flag of Entra', 200, 'GET', '/Users?aadOptscim062020');
 
+answers('this version in front', 200, 'GET', $_) for "/v2/Users/$ann",
+    '/v2/ServiceProviderConfig';
+answers("another one: $_", 400, ['invalidVers'], 'GET', $_) for '/v1/Users',
+    '/v3/ServiceProviderConfig', '/v22/Users';
+answers('none at all', 404, 'GET', $_) for '/v2x/Users', '/v/Users',
+    '/v2/v2/Users';
+
 # HTTP
 my $head = $stack->scim('HEAD', "/Users/$ann");
 is($head->{status}, 200, 'HEAD');

@@ -82,9 +82,10 @@ step_of(const scim_route_methods_t *methods, scim_method_t method)
 /* ---- requests that end at once ---- */
 
 typedef struct {
-    scim_operation_t operation; /* first: they share an address */
-    int              status;
-    const char      *detail;
+    scim_operation_t  operation; /* first: they share an address */
+    int               status;
+    scim_error_type_t type;
+    const char       *detail;
 } scim_refusal_t;
 
 
@@ -98,7 +99,7 @@ answer_refusal(scim_operation_t *operation, const scim_reply_t *none)
     if (refusal->status == 204) {
         return scim_operation_end(operation, 204);
     }
-    scim_error_set(&error, refusal->status, SCIM_ERROR_NONE, "%s",
+    scim_error_set(&error, refusal->status, refusal->type, "%s",
         refusal->detail);
     operation->response.challenge = refusal->status == 401;
     return scim_operation_fail(operation, &error);
@@ -119,6 +120,19 @@ refuse(const scim_service_t *service, const scim_request_t *request,
     refusal->detail = detail;
     refusal->operation.next = answer_refusal;
     return &refusal->operation;
+}
+
+
+static scim_operation_t *
+refuse_version(const scim_service_t *service, const scim_request_t *request)
+{
+    scim_operation_t *operation = refuse(service, request, 400,
+        "this is version 2 of SCIM");
+
+    if (operation) {
+        ((scim_refusal_t *) operation)->type = SCIM_ERROR_INVALID_VERS;
+    }
+    return operation;
 }
 
 
@@ -447,11 +461,40 @@ not_here(const scim_service_t *service, const scim_request_t *request)
 }
 
 
+/*
+ * RFC 7644 section 3.13: our version may stand in front of the path; false for
+ * another one.
+ */
+static bool
+take_version(scim_text_t *path)
+{
+    scim_text_t rest = *path, first = segment(&rest);
+
+    if (first.len < 2 || (first.text[0] != 'v' && first.text[0] != 'V')) {
+        return true;
+    }
+    for (size_t i = 1; i < first.len; i++) {
+        if (first.text[i] < '0' || first.text[i] > '9') {
+            return true;
+        }
+    }
+    if (first.len > 2 || first.text[1] != '2') {
+        return false;
+    }
+    *path = rest;
+    return true;
+}
+
+
 static bool
 is_config(scim_text_t path)
 {
-    scim_text_t first = segment(&path);
+    scim_text_t first;
 
+    if (!take_version(&path)) {
+        return false;
+    }
+    first = segment(&path);
     return segment(&path).len == 0
         && (is(first, "ServiceProviderConfig")
             || is(first, "ServiceProviderConfigs"));
@@ -471,17 +514,23 @@ scim_operation_t *
 scim_operation_new(const scim_service_t *service,
     const scim_request_t *request)
 {
-    scim_text_t                 path = request->path;
-    scim_text_t                 first = segment(&path);
-    scim_text_t                 second = segment(&path);
-    const scim_resource_type_t *type = scim_route_type(service, first);
+    bool                        ours;
+    scim_text_t                 first, second, path = request->path;
+    const scim_resource_type_t *type;
 
+    ours = take_version(&path);
+    first = segment(&path);
+    second = segment(&path);
+    type = scim_route_type(service, first);
     if (request->principal == NULL && !scim_request_is_public(request)) {
         return refuse(service, request, 401, "a bearer token is needed");
     }
     if (request->principal && request->principal->role != SCIM_ROLE_SCIM) {
         return refuse(service, request, 403,
             "this token is not one for provisioning");
+    }
+    if (!ours) {
+        return refuse_version(service, request);
     }
     if (segment(&path).len) {
         return not_here(service, request);
