@@ -187,8 +187,8 @@ refused('an unknown operation', 'invalidSyntax', { op => 'move',
     path => 'title', value => 'x' });
 refused('add without value', 'invalidValue', { op => 'add',
     path => 'title' });
-refused('id', 'mutability', { op => 'replace', path => 'id',
-    value => 'x' });
+refused($_, 'mutability', { op => 'replace', path => $_, value => 'x' })
+    for qw(id meta meta.version groups groups.value);
 refused('an unknown attribute', 'invalidPath', { op => 'replace',
     path => 'shoeSize', value => 44 });
 refused('a JSON Pointer', 'invalidPath', { op => 'add',

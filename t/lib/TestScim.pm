@@ -288,6 +288,8 @@ sub error_faults {
     push @wrong, 'scimType ' . ($error->{scimType} // 'absent')
         . ", not $type" if defined $type && ($error->{scimType} // '')
         ne $type;
+    push @wrong, "scimType with $answer->{status}" if $error->{scimType}
+        && $answer->{status} !~ /^(?:400|403|409)$/;
     return @wrong;
 }
 
