@@ -144,6 +144,14 @@ like($ann->{meta}{location},
 my $team = ask($token{scim}, 'POST', '/scim/v2/Groups', { schemas =>
     [ TestScim::core_schema('Group') ], displayName => 'Team', members =>
     [ { value => $ann->{id} } ] })->{id};
+is(ask($token{scim}, 'GET', "/scim/v2/Groups/$team")->{members}[0]{display},
+    'Ann Example', 'the user of Redis may read what a group shows');
+is(ask($token{scim}, 'GET', '/scim/v2/Users?filter=userName%20eq%20%22ann%40'
+    . 'example.com%22')->{totalResults}, 1, 'a filter with personal data');
+ok(TestScim::until_true(sub { TestScim::slurp("$dir/access.log")
+    =~ m{"GET /scim/v2/Users" 200} }), '... is logged as a path');
+unlike(TestScim::slurp("$dir/access.log"), qr/filter|ann|example/,
+    '... without the data');
 ask($token{owner}, 'PUT', "/admin/v1/apps/$id/shares/teams/$team",
     { role => 'collaborator' });
 ok(TestScim::until_true(sub { $app->roles eq 'ann:viewer' }),
