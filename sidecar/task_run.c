@@ -232,7 +232,6 @@ add_health(const task_run_t *run, redis_call_t *call)
 
     redis_call_number(call, run->attempts_max);
     redis_call_text(call, words[run->health]);
-    redis_call_number(call, run->calls);
     /* who is too fast is told how fast that was */
     add_rate(call, run->health == HEALTH_LIMITED
         ? dispatch_observed(run->queue) : 0);
@@ -335,7 +334,6 @@ task_run_outcome(void *data, const connector_outcome_t *outcome)
     task_run_t *run = data;
 
     run->health = outcome->health;
-    run->calls = outcome->calls;
     run->advice = outcome->advice;
     run->removal_word = outcome->removal;
     run->pause = outcome->advice.pause_ms;

@@ -34,7 +34,6 @@ struct task_run_s {
     bool                unknown;
     int                 status;
     app_health_t        health;
-    unsigned            calls;
     rate_limit_advice_t advice;
     removal_word_t      removal_word;
     char               *body;

@@ -132,14 +132,14 @@ the_end_of_a_task_claims_the_next(void **state)
         "task"));
     access_expect(&harness, "OK", "task_claim", first, "one", "30000", NULL);
     reply = access_call(&harness, "task_finish", first, "late", "1", "done",
-        "0", "0", "", "viewer", "", "sidecar", "200", "", "0", "ok", "1", "",
-        "0", "", "0", "", "none", "30000", NULL);
+        "0", "0", "", "viewer", "", "sidecar", "200", "", "0", "ok", "", "0",
+        "", "0", "", "none", "30000", NULL);
     assert_string_equal(redis_reply_code(reply), "STATE");
     assert_string_equal(claim_code(reply, 7, SIZE_MAX), "NOTFOUND");
     freeReplyObject(reply);
     reply = access_call(&harness, "task_finish", first, "one", "1", "done",
-        "0", "0", "", "viewer", "", "sidecar", "200", "", "0", "ok", "1", "",
-        "0", "", "0", "", next, "30000", NULL);
+        "0", "0", "", "viewer", "", "sidecar", "200", "", "0", "ok", "", "0",
+        "", "0", "", next, "30000", NULL);
     assert_string_equal(redis_reply_code(reply), "OK");
     assert_string_equal(redis_reply_text(reply, 3), "done");
     assert_string_equal(claim_code(reply, 7, SIZE_MAX), "OK");

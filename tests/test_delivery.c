@@ -88,8 +88,8 @@ finish_with(int person, const char *state, const char *health,
 {
     redisReply *reply = access_call(&harness, "task_finish", task[person],
         "one", task_field(person, "attempts"), state, "1", "0", "", "viewer",
-        "because", "sidecar", "500", "", most, health, "1", "8", pause,
-        learned, "60000", NULL);
+        "because", "sidecar", "500", "", most, health, "8", pause, learned,
+        "60000", NULL);
     const char *changed = harness_format("%s", redis_reply_text(reply, 5));
 
     assert_string_equal(redis_reply_code(reply), "OK");

@@ -186,7 +186,7 @@ end
 local function finish_done(c, task, key, grant, args)
     local kind, app, user = task[4], task[5], task[6]
     local now = call('HMGET', grant, 'state', 'before')
-    if kind == 'remove' and args[23] == 'accepted' then
+    if kind == 'remove' and args[22] == 'accepted' then
         keep_accepted(c, app, user, '')
     elseif kind == 'remove' then
         call('HSET', grant, 'task', '', 'before', '')
@@ -219,7 +219,7 @@ function settle_task(c, id, task, state, args)
         finish_reminder(c, id, grant, state)
     elseif state == 'done' then
         finish_done(c, task, key, grant, args)
-        if args[23] == 'accepted' then
+        if args[22] == 'accepted' then
             revokes.forget(c, task[5], id)
         else
             revokes.finish(c, task[5], id)
@@ -333,7 +333,7 @@ end
 -- task_finish <task> <owner> <attempt> <state> <again in ms> <unknown>
 -- <member id> <applied role> <why> <actor> <status> <body> <attempts that
 -- count, at most; 0 = no end> <health: ok|failed|denied|limited|empty>
--- <calls> <calls a second, empty = not limited> <pause ms>
+-- <calls a second, empty = not limited> <pause ms>
 -- <learned calls a second or empty> <ms that these hold>
 -- <a removal: unverified|listed|accepted|empty>.  Answers OK
 -- <others are due 0|1> <the app has more tasks 0|1> <state> <again in ms>
@@ -348,17 +348,17 @@ local function finish(c, args)
     c.cause = read_cause(task[8])
     local outcome = { state = args[7], again = tonumber(args[8]), why =
         args[12], max = tonumber(args[16] or 0), health = args[17] or '',
-        observed = tonumber(args[19] or '') or 1,
-        pause = tonumber(args[20] or 0), learned = tonumber(args[21] or ''),
-        learned_ms = tonumber(args[22] or ''),
+        observed = tonumber(args[18] or '') or 1,
+        pause = tonumber(args[19] or 0), learned = tonumber(args[20] or ''),
+        learned_ms = tonumber(args[21] or ''),
         status = tonumber(args[14]) or 0 }
     local changed = heed_app(c, key, task, outcome)
-    local unverified = outcome.state == 'done' and args[23] == 'unverified'
+    local unverified = outcome.state == 'done' and args[22] == 'unverified'
         and call('HGET', grant_key(c, task[5], task[6]), 'replan') ~= '1'
     if unverified then
         outcome.state, outcome.again = 'waiting', 500
     end
-    local raised = args[23] == 'listed' and note_look(c, task[5], id)
+    local raised = args[22] == 'listed' and note_look(c, task[5], id)
     local next_at = c.now + outcome.again
     call('HSET', key, 'unknown', unverified and 1 or args[9], 'nextAt',
         number_text(next_at), 'owner', '', 'answerStatus', args[14],
@@ -379,7 +379,7 @@ local function finish(c, args)
     end
     local woken = settle_task(c, id, task, outcome.state, args)
     -- whose place is taken at once need not be told of others
-    return { 'OK', woken, args[24] and '' or delivery.more(c, task[5]),
+    return { 'OK', woken, args[23] and '' or delivery.more(c, task[5]),
         outcome.state, number_text(outcome.again), changed,
         raised and '1' or '0' }
 end
@@ -392,11 +392,11 @@ register('task_finish', function(keys, args)
         return failed
     end
     local out = finish(c, args)
-    if args[24] then
+    if args[23] then
         for i = #out + 1, 7 do
             out[i] = ''
         end
-        out[8] = claim_task(c, args[24], args[5], args[25])
+        out[8] = claim_task(c, args[23], args[5], args[24])
     end
     return out
 end, { 'allow-oom' })
