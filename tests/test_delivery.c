@@ -259,6 +259,20 @@ what_an_app_says_of_its_limit_holds_until_its_end(void **state)
 }
 
 
+/* One call was left of a window of two seconds; that is over soon. */
+static void
+what_was_left_of_a_window_is_not_halved(void **state)
+{
+    (void) state;
+    make_people("\"concurrency\":100");
+    claim(0, "one", NULL);
+    claim(1, "one", NULL);
+    finish_with(0, "done", "ok", "8", "0", "0.5");
+    finish_with(1, "waiting", "limited", "8", "1000", "");
+    assert_int_equal(state_of_app("slow"), 4); /* of 8 that were seen */
+}
+
+
 static void
 repetitions_have_a_budget_and_hold_up_nobody_else(void **state)
 {
@@ -649,6 +663,7 @@ main(void)
         cmocka_unit_test(
             too_many_calls_halve_the_rate_once_and_it_comes_back),
         cmocka_unit_test(what_an_app_says_of_its_limit_holds_until_its_end),
+        cmocka_unit_test(what_was_left_of_a_window_is_not_halved),
         cmocka_unit_test(repetitions_have_a_budget_and_hold_up_nobody_else),
         cmocka_unit_test(a_page_of_a_list_takes_a_place),
         cmocka_unit_test(a_page_that_waits_long_enough_is_next),

@@ -483,6 +483,7 @@ do
         if s.slowAt and c.now - s.slowAt < 1000 + pause then
             return
         end
+        s.learned = nil -- what was left of a window is over with it
         local rate = rate_now(limits, s, c.now) or observed
         call('HSET', state_key(c, app), 'slow',
             string.format('%.4f', math.max(0.02, rate / 2)), 'slowAt',
