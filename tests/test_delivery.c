@@ -461,6 +461,28 @@ half_of_the_last_twenty_and_the_app_is_down(void **state)
 }
 
 
+/* They say nothing that the calls before did not say. */
+static void
+calls_under_way_put_off_no_probe(void **state)
+{
+    int count = 8;
+
+    (void) state;
+    make_people("\"concurrency\":100");
+    for (int i = 0; i < count; i++) {
+        assert_string_equal(claim(i, "one", NULL), "OK");
+    }
+    for (int i = 0; i < count; i++) {
+        assert_string_equal(finish(i, "waiting", "failed"),
+            i == 4 ? "down" : "");
+    }
+    assert_int_equal(state_of_app("probes"), 1);
+    let_probe();
+    attempt(count, "waiting", "failed");
+    assert_int_equal(state_of_app("probes"), 2);
+}
+
+
 static void
 one_probe_at_a_time_each_by_another_task(void **state)
 {
@@ -671,6 +693,7 @@ main(void)
         cmocka_unit_test(a_list_tells_of_the_app_as_tasks_do),
         cmocka_unit_test(five_failures_in_a_row_and_the_app_is_down),
         cmocka_unit_test(half_of_the_last_twenty_and_the_app_is_down),
+        cmocka_unit_test(calls_under_way_put_off_no_probe),
         cmocka_unit_test(one_probe_at_a_time_each_by_another_task),
         cmocka_unit_test(no_attempt_counts_while_the_app_is_down),
         cmocka_unit_test(an_outage_of_an_app_that_worked_is_no_dead_letter),

@@ -424,7 +424,7 @@ do
     function delivery.note(c, app, health, why)
         local key = state_key(c, app)
         local s = call('HMGET', key, 'recent', 'failures', 'openUntil',
-            'probes', 'okAt')
+            'probes', 'okAt', 'probeUntil')
         if health == 'ok' then
             if s[3] then
                 return close(c, app)
@@ -449,6 +449,9 @@ do
             call('HSET', key, 'okAt', number_text(c.now))
         end
         call('EXPIRE', key, KEPT)
+        if s[3] and not s[6] then
+            return '' -- no probe: it was under way when the others failed
+        end
         if health == 'failed' and (s[3] or is_broken(recent, failures)) then
             return open(c, app, s, why)
         end
