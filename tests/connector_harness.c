@@ -2,11 +2,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 #include <curl/curl.h>
 
 #include "connector_harness.h"
+
+#define WATCHDOG_MS 20000
 
 
 static void
@@ -60,6 +63,27 @@ connector_harness_stop(connector_harness_t *harness)
 }
 
 
+int
+connector_harness_setup(void **state)
+{
+    connector_harness_t *harness = calloc(1, sizeof(*harness));
+
+    assert_non_null(harness);
+    connector_harness_start(harness, false);
+    *state = harness;
+    return 0;
+}
+
+
+int
+connector_harness_teardown(void **state)
+{
+    connector_harness_stop(*state);
+    free(*state);
+    return 0;
+}
+
+
 void
 connector_harness_define(connector_harness_t *harness, const char *verbs)
 {
@@ -89,4 +113,27 @@ connector_harness_run(connector_harness_t *harness, int64_t watchdog_ms)
 {
     loop_timer_arm(harness->watchdog, watchdog_ms);
     return loop_run(harness->loop);
+}
+
+
+static void
+on_done(void *data, const connector_outcome_t *outcome)
+{
+    connector_harness_t *harness = data;
+
+    harness->done = true;
+    harness->outcome = *outcome;
+    snprintf(harness->member_id, sizeof(harness->member_id), "%s",
+        outcome->member_id);
+    snprintf(harness->reason, sizeof(harness->reason), "%s", outcome->reason);
+    loop_stop(harness->loop, 0);
+}
+
+
+void
+connector_harness_try(connector_harness_t *harness)
+{
+    connector_harness_begin(harness, on_done, harness);
+    assert_int_equal(connector_harness_run(harness, WATCHDOG_MS), 0);
+    assert_true(harness->done);
 }

@@ -15,11 +15,22 @@ typedef struct {
     connectors_t    *connectors;
     scim_app_t       definition; /* read by the test */
     connector_task_t task;       /* an invite of Ana, first attempt */
+    /* what came of it; what the outcome points to is gone */
+    bool                done;
+    connector_outcome_t outcome;
+    char                member_id[300], reason[300];
 } connector_harness_t;
 
 /* Loopback is allowed; `secrets`: so are all environments and files. */
 void connector_harness_start(connector_harness_t *harness, bool secrets);
 void connector_harness_stop(connector_harness_t *harness);
+
+/*
+ * Of a cmocka test whose state is a harness; teardown is for any fixture from
+ * calloc() that begins with one.  No secrets are allowed.
+ */
+int connector_harness_setup(void **state);
+int connector_harness_teardown(void **state);
 
 /*
  * Defines the app: an http connector at the mock app with these verbs, as the
@@ -34,5 +45,8 @@ void connector_harness_begin(connector_harness_t *harness,
 
 /* Runs the loop for at most so many ms; what it was stopped with. */
 int connector_harness_run(connector_harness_t *harness, int64_t watchdog_ms);
+
+/* Runs the task, which must end, until it has. */
+void connector_harness_try(connector_harness_t *harness);
 
 #endif

@@ -11,14 +11,10 @@
 #include "connector_harness.h"
 
 /* A further call of a task for which there is no leave. */
-#define WATCHDOG 20000
-
 typedef struct {
     connector_harness_t base;
     connector_permit_pt refused;
     void               *refused_data;
-    outcome_kind_t      kind;
-    char                member_id[64], reason[160];
 } fixture_t;
 
 
@@ -75,29 +71,6 @@ setup(void **state)
 }
 
 
-static int
-teardown(void **state)
-{
-    fixture_t *f = *state;
-
-    connector_harness_stop(&f->base);
-    free(f);
-    return 0;
-}
-
-
-static void
-on_done(void *data, const connector_outcome_t *outcome)
-{
-    fixture_t *f = data;
-
-    f->kind = outcome->kind;
-    snprintf(f->member_id, sizeof(f->member_id), "%s", outcome->member_id);
-    snprintf(f->reason, sizeof(f->reason), "%s", outcome->reason);
-    loop_stop(f->base.loop, 0);
-}
-
-
 /* Runs the task against an app with these verbs; its first call is answered. */
 static void
 run(fixture_t *f, const char *verbs, int status, const char *body)
@@ -109,10 +82,9 @@ run(fixture_t *f, const char *verbs, int status, const char *body)
         "\"email\":\"/email\"}}", verbs);
     connector_harness_define(&f->base, text);
     mock_app_answer(f->base.app, status, "", body);
-    connector_harness_begin(&f->base, on_done, f);
-    assert_int_equal(connector_harness_run(&f->base, WATCHDOG), 0);
+    connector_harness_try(&f->base);
     assert_int_equal(mock_app_count(f->base.app), 1);
-    assert_string_equal(strstr(f->reason, "the app asked"),
+    assert_string_equal(strstr(f->base.reason, "the app asked"),
         "the app asked for a pause");
 }
 
@@ -127,8 +99,8 @@ an_invite_that_worked_is_not_undone(void **state)
 
     run(f, "\"invite\":{\"method\":\"POST\",\"path\":\"/m\",\"memberId\":"
         "\"/id\"}" ASSIGN, 201, "{\"id\":\"7\"}");
-    assert_int_equal(f->kind, OUTCOME_UNKNOWN);
-    assert_string_equal(f->member_id, "7");
+    assert_int_equal(f->base.outcome.kind, OUTCOME_UNKNOWN);
+    assert_string_equal(f->base.member_id, "7");
 }
 
 
@@ -139,7 +111,7 @@ an_invite_whose_id_is_still_to_be_found(void **state)
 
     run(f, "\"invite\":{\"method\":\"POST\",\"path\":\"/m\"}" ASSIGN, 201,
         "{}");
-    assert_int_equal(f->kind, OUTCOME_UNKNOWN);
+    assert_int_equal(f->base.outcome.kind, OUTCOME_UNKNOWN);
 }
 
 
@@ -151,7 +123,7 @@ who_was_found_gets_the_role_later(void **state)
     f->base.task.unknown = true;
     run(f, "\"invite\":{\"method\":\"POST\",\"path\":\"/m\"}" ASSIGN, 200,
         "[{\"id\":\"7\",\"email\":\"ana@example.com\"}]");
-    assert_int_equal(f->kind, OUTCOME_UNKNOWN);
+    assert_int_equal(f->base.outcome.kind, OUTCOME_UNKNOWN);
 }
 
 
@@ -162,7 +134,7 @@ who_was_not_found_is_invited_later(void **state)
 
     f->base.task.unknown = true;
     run(f, "\"invite\":{\"method\":\"POST\",\"path\":\"/m\"}", 200, "[]");
-    assert_int_equal(f->kind, OUTCOME_RETRY);
+    assert_int_equal(f->base.outcome.kind, OUTCOME_RETRY);
 }
 
 
@@ -177,24 +149,22 @@ a_removal_that_is_not_verified_is_not_over(void **state)
     run(f, "\"remove\":{\"method\":\"DELETE\",\"path\":\"/m/${member.id}\"},"
         "\"find\":{\"method\":\"GET\",\"path\":\"/find\",\"items\":\"\","
         "\"map\":{\"id\":\"/id\",\"email\":\"/email\"}}", 204, "");
-    assert_int_equal(f->kind, OUTCOME_UNKNOWN);
+    assert_int_equal(f->base.outcome.kind, OUTCOME_UNKNOWN);
 }
 
+
+#define CASE(name) \
+    cmocka_unit_test_setup_teardown(name, setup, connector_harness_teardown)
 
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(an_invite_that_worked_is_not_undone,
-            setup, teardown),
-        cmocka_unit_test_setup_teardown(
-            an_invite_whose_id_is_still_to_be_found, setup, teardown),
-        cmocka_unit_test_setup_teardown(who_was_found_gets_the_role_later,
-            setup, teardown),
-        cmocka_unit_test_setup_teardown(who_was_not_found_is_invited_later,
-            setup, teardown),
-        cmocka_unit_test_setup_teardown(
-            a_removal_that_is_not_verified_is_not_over, setup, teardown)
+        CASE(an_invite_that_worked_is_not_undone),
+        CASE(an_invite_whose_id_is_still_to_be_found),
+        CASE(who_was_found_gets_the_role_later),
+        CASE(who_was_not_found_is_invited_later),
+        CASE(a_removal_that_is_not_verified_is_not_over)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,22 +3,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
-#include <curl/curl.h>
 
 #include "connector_harness.h"
 
 /* A removal is one when the app, asked who is there, agrees. */
-#define WATCHDOG 20000
-
-typedef struct {
-    connector_harness_t base;
-    connector_outcome_t outcome;
-    char                reason[200];
-} fixture_t;
+typedef connector_harness_t fixture_t; /* and no more */
 
 #define FIND "\"find\":{\"method\":\"GET\"," \
     "\"path\":\"/find?q=${user.email}\",\"items\":\"\"," \
@@ -33,37 +25,14 @@ typedef struct {
 static int
 setup(void **state)
 {
-    fixture_t *f = calloc(1, sizeof(*f));
+    fixture_t *f;
 
-    assert_non_null(f);
-    connector_harness_start(&f->base, false);
-    f->base.task.kind = TASK_REMOVE;
-    f->base.task.member_id = "7";
-    f->base.task.accepted = true;
-    *state = f;
+    connector_harness_setup(state);
+    f = *state;
+    f->task.kind = TASK_REMOVE;
+    f->task.member_id = "7";
+    f->task.accepted = true;
     return 0;
-}
-
-
-static int
-teardown(void **state)
-{
-    fixture_t *f = *state;
-
-    connector_harness_stop(&f->base);
-    free(f);
-    return 0;
-}
-
-
-static void
-on_done(void *data, const connector_outcome_t *outcome)
-{
-    fixture_t *f = data;
-
-    f->outcome = *outcome;
-    snprintf(f->reason, sizeof(f->reason), "%s", outcome->reason);
-    loop_stop(f->base.loop, 0);
 }
 
 
@@ -78,12 +47,11 @@ run(fixture_t *f, const char *verbs, outcome_kind_t kind,
         "\"cancel\":{\"method\":\"DELETE\",\"path\":\"/i/${member.id}\"},"
         "\"remove\":{\"method\":\"DELETE\",\"path\":\"/m/${member.id}\"}",
         verbs);
-    connector_harness_define(&f->base, text);
-    connector_harness_begin(&f->base, on_done, f);
-    assert_int_equal(connector_harness_run(&f->base, WATCHDOG), 0);
+    connector_harness_define(f, text);
+    connector_harness_try(f);
     assert_int_equal(f->outcome.kind, kind);
     assert_int_equal(f->outcome.removal, removal);
-    assert_int_equal(mock_app_left(f->base.app), 0);
+    assert_int_equal(mock_app_left(f->app), 0);
 }
 
 
@@ -92,7 +60,7 @@ an_app_that_can_show_nobody_is_taken_at_its_word(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->base.app, 204, "", "");
+    mock_app_answer(f->app, 204, "", "");
     run(f, "", OUTCOME_DONE, REMOVAL_SAID);
 }
 
@@ -102,10 +70,10 @@ one_that_finds_people_is_asked(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->base.app, 204, "", "");
-    mock_app_answer(f->base.app, 200, "", "[]");
+    mock_app_answer(f->app, 204, "", "");
+    mock_app_answer(f->app, 200, "", "[]");
     run(f, FIND, OUTCOME_DONE, REMOVAL_SAID);
-    assert_true(mock_app_is(f->base.app, 1, "GET /find?q=Ana%40Example.com "));
+    assert_true(mock_app_is(f->app, 1, "GET /find?q=Ana%40Example.com "));
 }
 
 
@@ -114,8 +82,8 @@ not_found_is_an_answer_to_that(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->base.app, 204, "", "");
-    mock_app_answer(f->base.app, 404, "", "{}");
+    mock_app_answer(f->app, 204, "", "");
+    mock_app_answer(f->app, 404, "", "{}");
     run(f, FIND, OUTCOME_DONE, REMOVAL_SAID);
 }
 
@@ -125,8 +93,8 @@ who_is_switched_off_is_out(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->base.app, 204, "", "");
-    mock_app_answer(f->base.app, 200, "", "[{\"id\":\"7\",\"email\":"
+    mock_app_answer(f->app, 204, "", "");
+    mock_app_answer(f->app, 200, "", "[{\"id\":\"7\",\"email\":"
         "\"ana@example.com\",\"active\":false}]");
     run(f, FIND, OUTCOME_DONE, REMOVAL_SAID);
 }
@@ -137,9 +105,9 @@ one_with_a_list_alone_is_left_to_the_caller(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->base.app, 204, "", "");
+    mock_app_answer(f->app, 204, "", "");
     run(f, LIST, OUTCOME_DONE, REMOVAL_UNVERIFIED);
-    assert_int_equal(mock_app_count(f->base.app), 1);
+    assert_int_equal(mock_app_count(f->app), 1);
 }
 
 
@@ -148,8 +116,8 @@ who_is_still_there_is_not_removed(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->base.app, 204, "", "");
-    mock_app_answer(f->base.app, 200, "", THERE);
+    mock_app_answer(f->app, 204, "", "");
+    mock_app_answer(f->app, 200, "", THERE);
     run(f, FIND, OUTCOME_UNKNOWN, REMOVAL_LISTED);
     assert_int_equal(f->outcome.health, HEALTH_OK);
 }
@@ -160,8 +128,8 @@ one_that_hides_the_address_is_known_by_the_id(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->base.app, 404, "", "");
-    mock_app_answer(f->base.app, 200, "", "[{\"id\":\"7\"}]");
+    mock_app_answer(f->app, 404, "", "");
+    mock_app_answer(f->app, 200, "", "[{\"id\":\"7\"}]");
     run(f, FIND, OUTCOME_UNKNOWN, REMOVAL_LISTED);
 }
 
@@ -172,10 +140,10 @@ another_try_begins_with_a_look(void **state)
 {
     fixture_t *f = *state;
 
-    f->base.task.looks = 1;
-    mock_app_answer(f->base.app, 200, "", "[]");
+    f->task.looks = 1;
+    mock_app_answer(f->app, 200, "", "[]");
     run(f, FIND, OUTCOME_DONE, REMOVAL_SAID);
-    assert_true(mock_app_is(f->base.app, 0, "GET "));
+    assert_true(mock_app_is(f->app, 0, "GET "));
 }
 
 
@@ -184,14 +152,14 @@ who_is_there_then_is_removed_once_more_with_a_key_of_its_own(void **state)
 {
     fixture_t *f = *state;
 
-    f->base.task.looks = 2;
-    mock_app_answer(f->base.app, 200, "", "[{\"id\":\"9\",\"email\":"
+    f->task.looks = 2;
+    mock_app_answer(f->app, 200, "", "[{\"id\":\"9\",\"email\":"
         "\"ana@example.com\"}]");
-    mock_app_answer(f->base.app, 204, "", "");
-    mock_app_answer(f->base.app, 200, "", "[]");
+    mock_app_answer(f->app, 204, "", "");
+    mock_app_answer(f->app, 200, "", "[]");
     run(f, FIND, OUTCOME_DONE, REMOVAL_SAID);
-    assert_true(mock_app_is(f->base.app, 1, "DELETE /m/9 HTTP"));
-    assert_true(mock_app_has(f->base.app, 1,
+    assert_true(mock_app_is(f->app, 1, "DELETE /m/9 HTTP"));
+    assert_true(mock_app_has(f->app, 1,
         "Idempotency-Key: task-1:remove2"));
 }
 
@@ -202,15 +170,15 @@ an_invite_that_was_accepted_meanwhile_is_undone(void **state)
 {
     fixture_t *f = *state;
 
-    f->base.task.accepted = false;
-    mock_app_answer(f->base.app, 204, "", "");
-    mock_app_answer(f->base.app, 200, "", "[{\"id\":\"9\",\"email\":"
+    f->task.accepted = false;
+    mock_app_answer(f->app, 204, "", "");
+    mock_app_answer(f->app, 200, "", "[{\"id\":\"9\",\"email\":"
         "\"ana@example.com\",\"state\":\"active\"}]");
-    mock_app_answer(f->base.app, 204, "", "");
-    mock_app_answer(f->base.app, 200, "", "[]");
+    mock_app_answer(f->app, 204, "", "");
+    mock_app_answer(f->app, 200, "", "[]");
     run(f, FIND, OUTCOME_DONE, REMOVAL_SAID);
-    assert_true(mock_app_is(f->base.app, 0, "DELETE /i/7 HTTP"));
-    assert_true(mock_app_is(f->base.app, 2, "DELETE /m/9 HTTP"));
+    assert_true(mock_app_is(f->app, 0, "DELETE /i/7 HTTP"));
+    assert_true(mock_app_is(f->app, 2, "DELETE /m/9 HTTP"));
 }
 
 
@@ -219,9 +187,9 @@ an_invite_that_is_still_open_is_not_withdrawn(void **state)
 {
     fixture_t *f = *state;
 
-    f->base.task.accepted = false;
-    mock_app_answer(f->base.app, 204, "", "");
-    mock_app_answer(f->base.app, 200, "", "[{\"id\":\"7\",\"email\":"
+    f->task.accepted = false;
+    mock_app_answer(f->app, 204, "", "");
+    mock_app_answer(f->app, 200, "", "[{\"id\":\"7\",\"email\":"
         "\"ana@example.com\",\"state\":\"invited\"}]");
     run(f, FIND, OUTCOME_UNKNOWN, REMOVAL_LISTED);
 }
@@ -232,14 +200,15 @@ a_look_that_fails_says_nothing(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->base.app, 204, "", "");
-    mock_app_answer(f->base.app, 500, "", "");
+    mock_app_answer(f->app, 204, "", "");
+    mock_app_answer(f->app, 500, "", "");
     run(f, FIND, OUTCOME_UNKNOWN, REMOVAL_SAID);
     assert_int_equal(f->outcome.health, HEALTH_FAILED);
 }
 
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) \
+    cmocka_unit_test_setup_teardown(name, setup, connector_harness_teardown)
 
 
 int

@@ -3,7 +3,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -11,13 +10,7 @@
 #include "connector_harness.h"
 
 /* An invite that ran out is withdrawn, and never a person who accepted it. */
-#define WATCHDOG 20000
-
-typedef struct {
-    connector_harness_t base;
-    connector_outcome_t outcome;
-    char                member_id[64];
-} fixture_t;
+typedef connector_harness_t fixture_t; /* and no more */
 
 #define MAP "\"items\":\"\",\"map\":{\"id\":\"/id\",\"email\":\"/email\"," \
     "\"state\":\"/state\"}"
@@ -39,37 +32,14 @@ typedef struct {
 static int
 setup(void **state)
 {
-    fixture_t *f = calloc(1, sizeof(*f));
+    fixture_t *f;
 
-    assert_non_null(f);
-    connector_harness_start(&f->base, false);
-    f->base.task.kind = TASK_REMOVE;
-    f->base.task.member_id = "7";
-    f->base.task.withdraw = true;
-    *state = f;
+    connector_harness_setup(state);
+    f = *state;
+    f->task.kind = TASK_REMOVE;
+    f->task.member_id = "7";
+    f->task.withdraw = true;
     return 0;
-}
-
-
-static int
-teardown(void **state)
-{
-    fixture_t *f = *state;
-
-    connector_harness_stop(&f->base);
-    free(f);
-    return 0;
-}
-
-
-static void
-on_done(void *data, const connector_outcome_t *outcome)
-{
-    fixture_t *f = data;
-
-    f->outcome = *outcome;
-    snprintf(f->member_id, sizeof(f->member_id), "%s", outcome->member_id);
-    loop_stop(f->base.loop, 0);
 }
 
 
@@ -83,20 +53,19 @@ run(fixture_t *f, const char *verbs, outcome_kind_t kind,
     snprintf(text, sizeof(text), "%s"
         "\"remove\":{\"method\":\"DELETE\",\"path\":\"/m/${member.id}\"}",
         verbs);
-    connector_harness_define(&f->base, text);
-    connector_harness_begin(&f->base, on_done, f);
-    assert_int_equal(connector_harness_run(&f->base, WATCHDOG), 0);
+    connector_harness_define(f, text);
+    connector_harness_try(f);
     assert_int_equal(f->outcome.kind, kind);
     assert_int_equal(f->outcome.removal, removal);
-    assert_int_equal(mock_app_left(f->base.app), 0);
+    assert_int_equal(mock_app_left(f->app), 0);
 }
 
 
 static void
 was_asked(fixture_t *f, size_t count, const char *last)
 {
-    assert_int_equal(mock_app_count(f->base.app), count);
-    assert_true(mock_app_is(f->base.app, count - 1, last));
+    assert_int_equal(mock_app_count(f->app), count);
+    assert_true(mock_app_is(f->app, count - 1, last));
 }
 
 
@@ -105,8 +74,8 @@ without_cancel_an_open_invite_is_removed(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->base.app, 200, "", ANA("7", "open"));
-    mock_app_answer(f->base.app, 204, "", "");
+    mock_app_answer(f->app, 200, "", ANA("7", "open"));
+    mock_app_answer(f->app, 204, "", "");
     run(f, TELLS, OUTCOME_DONE, REMOVAL_UNVERIFIED);
     was_asked(f, 2, "DELETE /m/7 ");
 }
@@ -117,7 +86,7 @@ without_cancel_who_accepted_stays(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->base.app, 200, "", ANA("9", "active"));
+    mock_app_answer(f->app, 200, "", ANA("9", "active"));
     run(f, TELLS, OUTCOME_DONE, REMOVAL_ACCEPTED);
     was_asked(f, 1, "GET /members ");
     assert_string_equal(f->member_id, "9");
@@ -129,7 +98,7 @@ who_accepted_under_another_address_stays(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->base.app, 200, "", "[{\"id\":\"7\",\"email\":"
+    mock_app_answer(f->app, 200, "", "[{\"id\":\"7\",\"email\":"
         "\"ana@home.example\",\"state\":\"active\"}]");
     run(f, TELLS, OUTCOME_DONE, REMOVAL_ACCEPTED);
     was_asked(f, 1, "GET /members ");
@@ -141,7 +110,7 @@ with_cancel_who_accepted_stays(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->base.app, 200, "", ANA("7", "active"));
+    mock_app_answer(f->app, 200, "", ANA("7", "active"));
     run(f, CANCEL TELLS, OUTCOME_DONE, REMOVAL_ACCEPTED);
     was_asked(f, 1, "GET /members ");
 }
@@ -151,9 +120,9 @@ with_cancel_who_accepted_stays(void **state)
 static void
 accepted_meanwhile(fixture_t *f, int status)
 {
-    mock_app_answer(f->base.app, 200, "", ANA("7", "open"));
-    mock_app_answer(f->base.app, status, "", "{}");
-    mock_app_answer(f->base.app, 200, "", ANA("7", "active"));
+    mock_app_answer(f->app, 200, "", ANA("7", "open"));
+    mock_app_answer(f->app, status, "", "{}");
+    mock_app_answer(f->app, 200, "", ANA("7", "active"));
     run(f, CANCEL TELLS, OUTCOME_DONE, REMOVAL_ACCEPTED);
     was_asked(f, 3, "GET /members ");
 }
@@ -185,9 +154,9 @@ one_that_finds_none_and_nobody_is_over(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->base.app, 200, "", ANA("7", "open"));
-    mock_app_answer(f->base.app, 404, "", "{}");
-    mock_app_answer(f->base.app, 200, "", "[]");
+    mock_app_answer(f->app, 200, "", ANA("7", "open"));
+    mock_app_answer(f->app, 404, "", "{}");
+    mock_app_answer(f->app, 200, "", "[]");
     run(f, CANCEL TELLS, OUTCOME_DONE, REMOVAL_SAID);
 }
 
@@ -197,9 +166,9 @@ one_that_is_refused_while_the_invite_is_open_is_tried_again(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->base.app, 200, "", ANA("7", "open"));
-    mock_app_answer(f->base.app, 409, "", "{}");
-    mock_app_answer(f->base.app, 200, "", ANA("7", "open"));
+    mock_app_answer(f->app, 200, "", ANA("7", "open"));
+    mock_app_answer(f->app, 409, "", "{}");
+    mock_app_answer(f->app, 200, "", ANA("7", "open"));
     run(f, CANCEL TELLS, OUTCOME_UNKNOWN, REMOVAL_SAID);
 }
 
@@ -209,7 +178,7 @@ a_refused_cancel_without_a_look_up_means_accepted(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->base.app, 409, "", "{}");
+    mock_app_answer(f->app, 409, "", "{}");
     run(f, CANCEL, OUTCOME_DONE, REMOVAL_ACCEPTED);
     was_asked(f, 1, "DELETE /i/7 ");
 }
@@ -221,7 +190,7 @@ an_app_that_does_not_tell_is_a_persons_work(void **state)
     fixture_t *f = *state;
 
     run(f, "", OUTCOME_MANUAL, REMOVAL_SAID);
-    assert_int_equal(mock_app_count(f->base.app), 0);
+    assert_int_equal(mock_app_count(f->app), 0);
 }
 
 
@@ -230,7 +199,7 @@ so_is_one_whose_list_does_not_tell(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->base.app, 200, "", ANA("7", "active"));
+    mock_app_answer(f->app, 200, "", ANA("7", "active"));
     run(f, LIST, OUTCOME_MANUAL, REMOVAL_SAID);
     was_asked(f, 1, "GET /members ");
 }
@@ -241,7 +210,7 @@ unless_nobody_is_in_it(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->base.app, 200, "", "[]");
+    mock_app_answer(f->app, 200, "", "[]");
     run(f, LIST, OUTCOME_DONE, REMOVAL_SAID);
 }
 
@@ -251,8 +220,8 @@ a_list_of_who_accepted_tells(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->base.app, 200, "", "[]");
-    mock_app_answer(f->base.app, 204, "", "");
+    mock_app_answer(f->app, 200, "", "[]");
+    mock_app_answer(f->app, 204, "", "");
     run(f, JOINED, OUTCOME_DONE, REMOVAL_UNVERIFIED);
     was_asked(f, 2, "DELETE /m/7 ");
 }
@@ -263,7 +232,7 @@ and_so_who_is_in_it_stays(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->base.app, 200, "", ANA("7", ""));
+    mock_app_answer(f->app, 200, "", ANA("7", ""));
     run(f, JOINED, OUTCOME_DONE, REMOVAL_ACCEPTED);
     was_asked(f, 1, "GET /members ");
 }
@@ -274,7 +243,7 @@ a_list_that_fails_takes_nobody_out(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->base.app, 500, "", "oops");
+    mock_app_answer(f->app, 500, "", "oops");
     run(f, TELLS, OUTCOME_RETRY, REMOVAL_SAID);
     was_asked(f, 1, "GET /members ");
 }
@@ -286,9 +255,9 @@ an_app_that_finds_people_is_asked_afterwards(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->base.app, 200, "", ANA("7", "open"));
-    mock_app_answer(f->base.app, 204, "", "");
-    mock_app_answer(f->base.app, 200, "", ANA("9", "active"));
+    mock_app_answer(f->app, 200, "", ANA("7", "open"));
+    mock_app_answer(f->app, 204, "", "");
+    mock_app_answer(f->app, 200, "", ANA("9", "active"));
     run(f, CANCEL FIND, OUTCOME_DONE, REMOVAL_ACCEPTED);
     was_asked(f, 3, "GET /find ");
     assert_string_equal(f->member_id, "9");
@@ -300,8 +269,8 @@ where_invites_are_apart_members_stay(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->base.app, 200, "", "[]");
-    mock_app_answer(f->base.app, 200, "", ANA("m-1", ""));
+    mock_app_answer(f->app, 200, "", "[]");
+    mock_app_answer(f->app, 200, "", ANA("m-1", ""));
     run(f, CANCEL APART, OUTCOME_DONE, REMOVAL_ACCEPTED);
     was_asked(f, 2, "GET /members ");
     assert_string_equal(f->member_id, "m-1");
@@ -313,9 +282,9 @@ where_invites_are_apart_the_open_one_is_cancelled(void **state)
 {
     fixture_t *f = *state;
 
-    mock_app_answer(f->base.app, 200, "", ANA("i-1", ""));
-    mock_app_answer(f->base.app, 200, "", "[]");
-    mock_app_answer(f->base.app, 204, "", "");
+    mock_app_answer(f->app, 200, "", ANA("i-1", ""));
+    mock_app_answer(f->app, 200, "", "[]");
+    mock_app_answer(f->app, 204, "", "");
     run(f, CANCEL APART, OUTCOME_DONE, REMOVAL_UNVERIFIED);
     was_asked(f, 3, "DELETE /i/i-1 ");
 }
@@ -327,15 +296,16 @@ a_leavers_cancel_that_is_refused_becomes_a_removal(void **state)
 {
     fixture_t *f = *state;
 
-    f->base.task.withdraw = false;
-    mock_app_answer(f->base.app, 409, "", "{}");
-    mock_app_answer(f->base.app, 204, "", "");
+    f->task.withdraw = false;
+    mock_app_answer(f->app, 409, "", "{}");
+    mock_app_answer(f->app, 204, "", "");
     run(f, CANCEL, OUTCOME_DONE, REMOVAL_SAID);
     was_asked(f, 2, "DELETE /m/7 ");
 }
 
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) \
+    cmocka_unit_test_setup_teardown(name, setup, connector_harness_teardown)
 
 
 int
