@@ -41,11 +41,7 @@ access_app(redis_harness_t *harness, const char *more, char id[64])
 void
 access_user(redis_harness_t *harness, const char *name, char id[64])
 {
-    char path[64];
-
-    harness_create(harness, "/Users", harness_format(
-        "{\"userName\":\"%s@example.com\"}", name), path);
-    snprintf(id, 64, "%s", harness_id(path));
+    harness_user(harness, harness_format("%s@example.com", name), id);
 }
 
 

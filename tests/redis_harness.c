@@ -476,6 +476,32 @@ harness_id(const char *path)
 }
 
 
+void
+harness_user(redis_harness_t *harness, const char *name, char id[64])
+{
+    char path[64];
+
+    harness_create(harness, "/Users", harness_format(
+        "{\"userName\":\"%s\"}", name), path);
+    snprintf(id, 64, "%s", harness_id(path));
+}
+
+
+void
+harness_group(redis_harness_t *harness, const char *name, const char *one,
+    const char *two, char id[64])
+{
+    char path[64];
+
+    harness_create(harness, "/Groups", harness_format(
+        "{\"displayName\":\"%s\",\"members\":[%s%s%s]}", name,
+        one ? harness_format("{\"value\":\"%s\"}", one) : "",
+        one && two ? "," : "",
+        two ? harness_format("{\"value\":\"%s\"}", two) : ""), path);
+    snprintf(id, 64, "%s", harness_id(path));
+}
+
+
 const char *
 harness_text(const json_t *json, const char *path)
 {

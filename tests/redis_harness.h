@@ -102,6 +102,13 @@ void harness_create(redis_harness_t *harness, const char *endpoint,
 /* The id in a path. */
 const char *harness_id(const char *path);
 
+/* A user of that userName; the id is written. */
+void harness_user(redis_harness_t *harness, const char *name, char id[64]);
+
+/* A group with up to two members, given by id (NULL = none); its own id. */
+void harness_group(redis_harness_t *harness, const char *name,
+    const char *one, const char *two, char id[64]);
+
 /* A text member like "meta.version" or "members.0.value"; "" when absent. */
 const char *harness_text(const json_t *json, const char *path);
 

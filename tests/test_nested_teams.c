@@ -15,38 +15,12 @@ static redis_harness_t harness;
 static char            user[64]; /* an id */
 
 
-static void
-make_user(const char *name, char id[64])
-{
-    char path[64];
-
-    harness_create(&harness, "/Users", harness_format(
-        "{\"userName\":\"%s\"}", name), path);
-    snprintf(id, 64, "%s", harness_id(path));
-}
-
-
-/* A group with up to two members, given by id; NULL = none. */
-static void
-make_group(const char *name, const char *one, const char *two, char id[64])
-{
-    char path[64];
-
-    harness_create(&harness, "/Groups", harness_format(
-        "{\"displayName\":\"%s\",\"members\":[%s%s%s%s]}", name,
-        one ? harness_format("{\"value\":\"%s\"}", one) : "",
-        one && two ? "," : "",
-        two ? harness_format("{\"value\":\"%s\"}", two) : "", ""), path);
-    snprintf(id, 64, "%s", harness_id(path));
-}
-
-
 static int
 fresh(void **state)
 {
     (void) state;
     redis_harness_flush(&harness);
-    make_user("ann", user);
+    harness_user(&harness, "ann", user);
     return 0;
 }
 
@@ -91,9 +65,9 @@ a_team_has_the_people_of_inner_groups(void **state)
     char a[64], b[64], c[64], after[128] = "";
 
     (void) state;
-    make_group("C", user, NULL, c);
-    make_group("B", c, NULL, b);
-    make_group("A", b, user, a);
+    harness_group(&harness, "C", user, NULL, c);
+    harness_group(&harness, "B", c, NULL, b);
+    harness_group(&harness, "A", b, user, a);
     assert_int_equal(sync_page("group", c, after), 0);
     assert_int_equal(team_size(a), 1);
     assert_int_equal(team_size(b), 1);
@@ -121,8 +95,8 @@ who_left_before_the_group_did_is_out(void **state)
     char a[64], b[64], after[128] = "";
 
     (void) state;
-    make_group("B", user, NULL, b);
-    make_group("A", b, NULL, a);
+    harness_group(&harness, "B", user, NULL, b);
+    harness_group(&harness, "A", b, NULL, a);
     sync_page("group", b, after);
     assert_int_equal(team_size(a), 1);
     change(b, "remove", user);
@@ -139,8 +113,8 @@ a_deleted_group_takes_its_people_out_of_outer_teams(void **state)
     char a[64], b[64], after[128] = "";
 
     (void) state;
-    make_group("B", user, NULL, b);
-    make_group("A", b, NULL, a);
+    harness_group(&harness, "B", user, NULL, b);
+    harness_group(&harness, "A", b, NULL, a);
     sync_page("group", b, after);
     json_decref(harness_ask(&harness, 204, SCIM_METHOD_DELETE,
         harness_format("/Groups/%s", b), NULL, NULL));
@@ -161,8 +135,8 @@ who_is_inactive_is_in_no_team(void **state)
     char a[64], b[64];
 
     (void) state;
-    make_group("B", user, NULL, b);
-    make_group("A", b, NULL, a);
+    harness_group(&harness, "B", user, NULL, b);
+    harness_group(&harness, "A", b, NULL, a);
     access_expect(&harness, "OK", "user_sync", "10000", user, NULL);
     assert_int_equal(team_size(a), 1);
     for (int active = 0; active < 2; active++) {
@@ -186,8 +160,8 @@ a_large_group_is_followed_in_pages(void **state)
     redisReply *reply;
 
     (void) state;
-    make_group("B", user, NULL, b);
-    make_group("A", b, NULL, a);
+    harness_group(&harness, "B", user, NULL, b);
+    harness_group(&harness, "A", b, NULL, a);
     freeReplyObject(redis_harness_command(&harness, "EVAL %s 1 %s %s",
         "for i = 1, 999 do local id = string.format("
         "'0190dada-0000-7000-9000-%012d', i) "

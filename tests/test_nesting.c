@@ -24,38 +24,12 @@ ask(int status, scim_method_t method, const char *path, const char *query,
 }
 
 
-static void
-make_user(const char *name, char id[64])
-{
-    char path[64];
-
-    harness_create(&harness, "/Users", harness_format(
-        "{\"userName\":\"%s\"}", name), path);
-    snprintf(id, 64, "%s", harness_id(path));
-}
-
-
-/* A group with up to two members, given by id; NULL = none. */
-static void
-make_group(const char *name, const char *one, const char *two, char id[64])
-{
-    char path[64];
-
-    harness_create(&harness, "/Groups", harness_format(
-        "{\"displayName\":\"%s\",\"members\":[%s%s%s%s]}", name,
-        one ? harness_format("{\"value\":\"%s\"}", one) : "",
-        one && two ? "," : "",
-        two ? harness_format("{\"value\":\"%s\"}", two) : "", ""), path);
-    snprintf(id, 64, "%s", harness_id(path));
-}
-
-
 static int
 fresh(void **state)
 {
     (void) state;
     redis_harness_flush(&harness);
-    make_user("ann", user);
+    harness_user(&harness, "ann", user);
     return 0;
 }
 
@@ -114,10 +88,10 @@ a_user_is_in_groups_directly_and_by_others(void **state)
     char a[64], b[64], c[64];
 
     (void) state;
-    make_group("C", user, NULL, c);
+    harness_group(&harness, "C", user, NULL, c);
     assert_string_equal(groups_of(user), "C:direct");
-    make_group("B", c, NULL, b);
-    make_group("A", b, NULL, a);
+    harness_group(&harness, "B", c, NULL, b);
+    harness_group(&harness, "A", b, NULL, a);
     assert_string_equal(groups_of(user), "C:direct B:indirect A:indirect");
     assert_string_equal(harness_event(&harness, 0, "data"), harness_format(
         "{\"attributes\":[\"displayName\"],\"members\":{\"add\":[\"%s\"],"
@@ -143,10 +117,10 @@ a_group_that_is_reached_twice_is_shown_once(void **state)
     char a[64], left[64], right[64], inner[64];
 
     (void) state;
-    make_group("Inner", user, NULL, inner);
-    make_group("Left", inner, NULL, left);
-    make_group("Right", inner, NULL, right);
-    make_group("A", left, right, a);
+    harness_group(&harness, "Inner", user, NULL, inner);
+    harness_group(&harness, "Left", inner, NULL, left);
+    harness_group(&harness, "Right", inner, NULL, right);
+    harness_group(&harness, "A", left, right, a);
     assert_string_equal(groups_of(user), "Inner:direct Left:indirect "
         "Right:indirect A:indirect");
     change(204, a, "remove", left);
@@ -181,9 +155,9 @@ a_circle_is_refused_and_nothing_changes(void **state)
     json_t *json;
 
     (void) state;
-    make_group("C", user, NULL, c);
-    make_group("B", c, NULL, b);
-    make_group("A", b, NULL, a);
+    harness_group(&harness, "C", user, NULL, c);
+    harness_group(&harness, "B", c, NULL, b);
+    harness_group(&harness, "A", b, NULL, a);
     refused(SCIM_METHOD_PATCH, harness_format("/Groups/%s", c),
         operation("add", a), a);
     refused(SCIM_METHOD_PATCH, harness_format("/Groups/%s", c),
@@ -215,8 +189,8 @@ an_old_circle_ends(void **state)
     json_t *json;
 
     (void) state;
-    make_group("B", user, NULL, b);
-    make_group("A", b, NULL, a);
+    harness_group(&harness, "B", user, NULL, b);
+    harness_group(&harness, "A", b, NULL, a);
     redis_harness_number(&harness, "ZADD scim:{007}:acme:group:%s:members 0 "
         "G%s", b, a);
     redis_harness_number(&harness, "ZADD scim:{007}:acme:group:%s:groups 0 "
@@ -256,8 +230,8 @@ an_inner_group_may_arrive_later(void **state)
 
     (void) state;
     id_to_come(1, to_come);
-    make_group("Outer", to_come, NULL, outer);
-    make_group("Inner", user, NULL, inner);
+    harness_group(&harness, "Outer", to_come, NULL, outer);
+    harness_group(&harness, "Inner", user, NULL, inner);
     assert_string_equal(inner, to_come);
     assert_string_equal(harness_event(&harness, 0, "id"), outer);
     assert_string_equal(harness_event(&harness, 0, "data"), harness_format(
@@ -274,7 +248,7 @@ a_group_that_closes_a_circle_by_arriving_is_refused(void **state)
 
     (void) state;
     id_to_come(1, to_come);
-    make_group("Outer", to_come, NULL, outer);
+    harness_group(&harness, "Outer", to_come, NULL, outer);
     refused(SCIM_METHOD_POST, "/Groups", harness_format(
         "{\"displayName\":\"Inner\",\"members\":[{\"value\":\"%s\"}]}",
         outer), outer);
@@ -291,20 +265,20 @@ a_chain_has_sixteen_groups_at_most(void **state)
     char first[64], last[64], next[64], other[64], top[64];
 
     (void) state;
-    make_group("1", user, NULL, first);
+    harness_group(&harness, "1", user, NULL, first);
     strcpy(last, first);
     for (int i = 2; i <= 16; i++) {
-        make_group(harness_format("%d", i), last, NULL, next);
+        harness_group(&harness, harness_format("%d", i), last, NULL, next);
         strcpy(last, next);
     }
     refused(SCIM_METHOD_POST, "/Groups", harness_format(
         "{\"displayName\":\"17\",\"members\":[{\"value\":\"%s\"}]}", last),
         "16 levels");
-    make_group("Below", NULL, NULL, other);
+    harness_group(&harness, "Below", NULL, NULL, other);
     refused(SCIM_METHOD_PATCH, harness_format("/Groups/%s", first),
         operation("add", other), "16 levels");
     /* the longest way counts: 15 above `first`, and the way through `top` */
-    make_group("Top", first, NULL, top);
+    harness_group(&harness, "Top", first, NULL, top);
     refused(SCIM_METHOD_PATCH, harness_format("/Groups/%s", first),
         operation("add", other), "16 levels");
     change(204, last, "remove", next); /* nothing */
@@ -332,8 +306,8 @@ a_thousand_groups_are_looked_at_at_most(void **state)
     char inner[64], outer[64];
 
     (void) state;
-    make_group("Inner", user, NULL, inner);
-    make_group("Outer", NULL, NULL, outer);
+    harness_group(&harness, "Inner", user, NULL, inner);
+    harness_group(&harness, "Outer", NULL, NULL, outer);
     fill(inner, 998);
     change(204, outer, "add", inner);
     assert_string_equal(groups_of(user), "Inner:direct Outer:indirect");
@@ -391,7 +365,7 @@ a_lattice_is_walked_once(void **state)
     char outer[64];
 
     (void) state;
-    make_group("Outer", NULL, NULL, outer);
+    harness_group(&harness, "Outer", NULL, NULL, outer);
     lattice(10, 12); /* 1296 memberships, 12^9 ways */
     assert_in_range(commands_of(204, outer, "add", lattice_id(5, 0)), 100,
         2000);
@@ -407,8 +381,8 @@ a_star_costs_two_commands_a_group(void **state)
     char inner[64], outer[64];
 
     (void) state;
-    make_group("Inner", user, NULL, inner);
-    make_group("Outer", NULL, NULL, outer);
+    harness_group(&harness, "Inner", user, NULL, inner);
+    harness_group(&harness, "Outer", NULL, NULL, outer);
     fill(inner, 998);
     assert_in_range(commands_of(204, outer, "add", inner), 1996, 2100);
 }
@@ -421,7 +395,7 @@ three_thousand_memberships_are_looked_at_at_most(void **state)
     char outer[64];
 
     (void) state;
-    make_group("Outer", NULL, NULL, outer);
+    harness_group(&harness, "Outer", NULL, NULL, outer);
     lattice(14, 60);
     refused(SCIM_METHOD_PATCH, harness_format("/Groups/%s", outer),
         operation("add", lattice_id(13, 0)), "3000 memberships");
@@ -462,9 +436,9 @@ a_group_is_in_a_thousand_others_at_most(void **state)
     char low[64], middle[64], outer[64];
 
     (void) state;
-    make_group("Low", user, NULL, low);
-    make_group("Middle", low, NULL, middle);
-    make_group("Outer", NULL, NULL, outer);
+    harness_group(&harness, "Low", user, NULL, low);
+    harness_group(&harness, "Middle", low, NULL, middle);
+    harness_group(&harness, "Outer", NULL, NULL, outer);
     put_into(low, 998);
     refused(SCIM_METHOD_PATCH, harness_format("/Groups/%s", outer),
         operation("add", middle), "1000");
@@ -500,11 +474,11 @@ a_filter_finds_who_is_in_by_other_groups(void **state)
 
     (void) state;
     for (int j = 0; j < 5; j++) {
-        make_user(harness_format("u%d", j), ids[j]);
+        harness_user(&harness, harness_format("u%d", j), ids[j]);
     }
-    make_group("C", ids[0], ids[1], c);
-    make_group("B", ids[1], ids[2], b);
-    make_group("A", ids[3], ids[1], a);
+    harness_group(&harness, "C", ids[0], ids[1], c);
+    harness_group(&harness, "B", ids[1], ids[2], b);
+    harness_group(&harness, "A", ids[3], ids[1], a);
     change(204, b, "add", c);
     change(204, a, "add", b);
     snprintf(filter, sizeof(filter), "groups.value%%20eq%%20%%22%s%%22", a);
@@ -545,11 +519,11 @@ a_walk_shows_everybody_once(void **state)
 
     (void) state;
     for (int i = 0; i < 4; i++) {
-        make_user(harness_format("u%d", i), ids[i]);
+        harness_user(&harness, harness_format("u%d", i), ids[i]);
     }
-    make_group("A", ids[0], ids[1], a);
+    harness_group(&harness, "A", ids[0], ids[1], a);
     change(204, a, "add", ids[3]);
-    make_group("B", ids[0], ids[2], b);
+    harness_group(&harness, "B", ids[0], ids[2], b);
     for (int page = 0; page < 6; page++) {
         json = ask(200, SCIM_METHOD_GET, "/Users", harness_format(
             "filter=groups.value%%20eq%%20%%22%s%%22&count=1&cursor=%s", a,
