@@ -110,6 +110,23 @@ local function call_in_chunks(command, key, list)
     return answers
 end
 
+-- The fields of an entry of a stream, by name.
+local function entry_values(entry)
+    local values = {}
+    for i = 1, #entry[2], 2 do
+        values[entry[2][i]] = entry[2][i + 1]
+    end
+    return values
+end
+
+-- Its id and these of its values, empty for what it lacks.
+local function push_values(out, id, values, names)
+    out[#out + 1] = id
+    for _, name in ipairs(names) do
+        out[#out + 1] = values[name] or ''
+    end
+end
+
 local function register(name, callback, flags)
     redis.register_function{
         function_name = '@PREFIX@' .. name,

@@ -414,17 +414,11 @@ local AUDIT_FIELDS = { 'ts', 'actor', 'app', 'user', 'from', 'to', 'why',
 -- <id> <fields> of an entry of the stream; false when it is gone, or without
 -- `to`: those are for webhooks alone
 local function push_audit(out, entry)
-    local values = {}
-    for i = 1, entry and #entry[2] or 0, 2 do
-        values[entry[2][i]] = entry[2][i + 1]
-    end
+    local values = entry and entry_values(entry) or {}
     if not values.to then
         return false
     end
-    out[#out + 1] = entry[1]
-    for _, name in ipairs(AUDIT_FIELDS) do
-        out[#out + 1] = values[name] or ''
-    end
+    push_values(out, entry[1], values, AUDIT_FIELDS)
     return true
 end
 

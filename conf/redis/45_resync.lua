@@ -173,14 +173,6 @@ local function again(c, values, id, actor, txn)
         values.data or '')
 end
 
-local function fields_of(entry)
-    local values = {}
-    for i = 1, #entry[2], 2 do
-        values[entry[2][i]] = entry[2][i + 1]
-    end
-    return values
-end
-
 -- replay <events|dead> <after: an id> <until: an id> <limit> <actor> <txn>:
 -- the workspace's events that are still kept, or those that were set aside
 -- because nobody understood them, are appended again.  Answers OK <n> <after,
@@ -195,7 +187,7 @@ register('replay', function(keys, args)
     local page = call('XRANGE', key, args[5] == '' and '-' or '(' .. args[5],
         args[6], 'COUNT', limit)
     for _, entry in ipairs(page) do
-        local values = fields_of(entry)
+        local values = entry_values(entry)
         local id = dead and values.about or values.id
         if values.ws == c.workspace and values.type and id then
             again(c, values, id, args[8], args[9])

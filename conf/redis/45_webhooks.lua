@@ -234,14 +234,7 @@ register('webhook_deliveries', function(keys, args)
     local out = { 'OK' }
     for _, entry in ipairs(call('XREVRANGE', key .. ':deliveries', args[5]
         == '' and '+' or '(' .. args[5], '-', 'COUNT', args[6])) do
-        local values = {}
-        for i = 1, #entry[2], 2 do
-            values[entry[2][i]] = entry[2][i + 1]
-        end
-        out[#out + 1] = entry[1]
-        for _, name in ipairs(DELIVERY_FIELDS) do
-            out[#out + 1] = values[name] or ''
-        end
+        push_values(out, entry[1], entry_values(entry), DELIVERY_FIELDS)
     end
     return out
 end, { 'no-writes' })
@@ -286,17 +279,6 @@ local function holds_webhook(c, id, owner, epoch)
     local held = call('HMGET', webhook_key(c, id) .. ':state', 'owner',
         'epoch')
     return held[1] == owner and held[2] == epoch
-end
-
-local function push_entry(out, entry)
-    local values = {}
-    for i = 1, #entry[2], 2 do
-        values[entry[2][i]] = entry[2][i + 1]
-    end
-    out[#out + 1] = entry[1]
-    for _, name in ipairs(ENTRY_FIELDS) do
-        out[#out + 1] = values[name] or ''
-    end
 end
 
 -- How many new entries may be sent now, and when that can change (nil: by what
@@ -360,7 +342,7 @@ register('webhook_read', function(keys, args)
             again = again + 1
             out[#out + 1] = string.match(call('HGET', key .. ':attempts', id)
                 or '', '^%d+') or '0'
-            push_entry(out, entry)
+            push_values(out, entry[1], entry_values(entry), ENTRY_FIELDS)
         else
             lost = note_gap(c, key, id)
             call('ZREM', key .. ':retries', id)
@@ -373,7 +355,7 @@ register('webhook_read', function(keys, args)
         note_probe(c, key)
         for _, entry in ipairs(call('XRANGE', audit_key, '(' .. state[1],
             '+', 'COUNT', room)) do
-            push_entry(out, entry)
+            push_values(out, entry[1], entry_values(entry), ENTRY_FIELDS)
         end
     end
     return out
