@@ -3,6 +3,8 @@
 
 #include "scimctl_command.h"
 
+#define PATH_SIZE 160
+
 
 int
 command_tasks(command_t *command)
@@ -21,20 +23,26 @@ command_tasks(command_t *command)
 }
 
 
+/* "<VERB> ID" of the command's words as a path; the verb is one of two. */
+static bool
+verb_path(const command_t *command, const char *parent, const char *one,
+    const char *other, char path[PATH_SIZE])
+{
+    const char *verb = command_word(command, 1), *id = command_word(command, 2);
+
+    snprintf(path, PATH_SIZE, "%s/%.80s/%s", parent, id, verb);
+    return *id && (strcmp(verb, one) == 0 || strcmp(verb, other) == 0);
+}
+
+
 int
 command_task(command_t *command)
 {
-    char        path[160];
-    const char *verb = command_word(command, 1);
+    char path[PATH_SIZE];
 
-    if ((strcmp(verb, "retry") != 0 && strcmp(verb, "done") != 0)
-        || *command_word(command, 2) == '\0')
-    {
-        return command_wrong("task retry ID or task done ID");
-    }
-    snprintf(path, sizeof(path), "/tasks/%.80s/%s", command_word(command, 2),
-        verb);
-    return command_show(command, SCIM_METHOD_POST, path, NULL);
+    return verb_path(command, "/tasks", "retry", "done", path)
+        ? command_show(command, SCIM_METHOD_POST, path, NULL)
+        : command_wrong("task retry ID or task done ID");
 }
 
 
@@ -53,18 +61,13 @@ command_holds(command_t *command)
 int
 command_hold(command_t *command)
 {
-    int         status;
-    char        path[160];
-    json_t     *body;
-    const char *verb = command_word(command, 1);
+    int     status;
+    char    path[PATH_SIZE];
+    json_t *body;
 
-    if ((strcmp(verb, "approve") != 0 && strcmp(verb, "reject") != 0)
-        || *command_word(command, 2) == '\0')
-    {
+    if (!verb_path(command, "/holds", "approve", "reject", path)) {
         return command_wrong("hold approve ID or hold reject ID");
     }
-    snprintf(path, sizeof(path), "/holds/%.80s/%s", command_word(command, 2),
-        verb);
     body = json_pack("{ss*}", "reason", command->reason);
     status = command_show(command, SCIM_METHOD_POST, path, body);
     json_decref(body);
