@@ -5,29 +5,26 @@ package MailSink;
 #   mails  [ { from, to, data, user } ... ]
 use strict;
 use warnings;
-use IO::Socket::INET;
+use parent 'TestProcess';
 use JSON::PP;
 use POSIX ();
 
 sub start {
     my ($class, $file, %option) = @_;
-    my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 16,
-        ReuseAddr => 1) or die "listen: $!\n";
-    my $self = bless { port => $listen->sockport, file => $file, owner => $$,
-        refuse => {}, %option }, $class;
-    $self->{pid} = fork // die "fork: $!\n";
-    if ($self->{pid} == 0) {
-        my $parent = getppid;
-        $SIG{PIPE} = 'IGNORE';
-        $listen->timeout(1);
-        while (getppid == $parent) {
-            my $client = $listen->accept or next;
-            talk($self, $client);
-            close $client;
-        }
-        POSIX::_exit(0);
+    return $class->launch(file => $file, refuse => {}, %option);
+}
+
+
+sub serve {
+    my ($self, $listen) = @_;
+    my $parent = getppid;
+    $listen->timeout(1);
+    while (getppid == $parent) {
+        my $client = $listen->accept or next;
+        talk($self, $client);
+        close $client;
     }
-    return $self;
+    POSIX::_exit(0);
 }
 
 
@@ -81,21 +78,6 @@ sub mails {
     my ($self) = @_;
     open my $in, '<', $self->{file} or return ();
     return map { decode_json($_) } <$in>;
-}
-
-
-sub stop {
-    my ($self) = @_;
-    return unless $self->{pid} && $self->{owner} == $$;
-    kill 'KILL', $self->{pid};
-    waitpid delete $self->{pid}, 0;
-}
-
-
-sub DESTROY {
-    my ($self) = @_;
-    local $?;
-    $self->stop;
 }
 
 1;

@@ -13,28 +13,19 @@ package TestServer;
 # it is none), at (seconds) }.
 use strict;
 use warnings;
+use parent 'TestProcess';
 use HTTP::Tiny;
 use IO::Select;
-use IO::Socket::INET;
 use JSON::PP;
 use POSIX ();
 use Time::HiRes ();
 
 my $json = JSON::PP->new->canonical->utf8;
 
-# launch(members of the object): both processes begin with them
 sub launch {
     my ($class, %self) = @_;
-    my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 512,
-        ReuseAddr => 1) or die "listen: $!\n";
-    my $self = bless { port => $listen->sockport, owner => $$,
-        http => HTTP::Tiny->new(timeout => 30), %self }, $class;
-    $self->{pid} = fork // die "fork: $!\n";
-    if ($self->{pid} == 0) {
-        eval { $self->serve($listen); 1 } or print STDERR "$class: $@";
-        POSIX::_exit(1);
-    }
-    return $self;
+    return $class->SUPER::launch(http => HTTP::Tiny->new(timeout => 30),
+        %self);
 }
 
 
@@ -50,21 +41,6 @@ sub control {
     return $json->decode($answer->{content});
 }
 
-
-sub stop {
-    my ($self) = @_;
-    return unless $self->{pid} && $self->{owner} == $$;
-    kill 'KILL', $self->{pid};
-    waitpid delete $self->{pid}, 0;
-}
-
-
-sub DESTROY {
-    my ($self) = @_;
-    local $?;
-    $self->stop;
-}
-
 # ---- the server's process ----------------------------------------------------
 
 sub serve {
@@ -72,7 +48,6 @@ sub serve {
     my $parent = getppid;
     my $select = IO::Select->new($listen);
     my %text;
-    $SIG{PIPE} = 'IGNORE';
     while (getppid == $parent) {
         for my $client ($select->can_read($self->send_due)) {
             if ($client == $listen) {
