@@ -8,63 +8,11 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use JSON::PP;
 use MIME::Base64 ();
+use QueryPeople;
 use Test::More;
 use TestScim;
 
-my $stack = TestScim->start;
-my ($true, $false) = (JSON::PP::true, JSON::PP::false);
-my $user_schema = TestScim::core_schema('User');
-my $enterprise =
-    'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User';
-my %name_of;
-
-sub make {
-    my ($name, %attributes) = @_;
-    my $id = $stack->must('scim', 'POST', '/Users', { schemas =>
-        [$user_schema], userName => $name, %attributes })->{id};
-    $name_of{$id} = $name;
-    return $id;
-}
-
-
-# Who a query finds, in the order of the answer.
-sub names {
-    my ($query, $path) = @_;
-    my $answer = $stack->answers($query, 200, 'GET', ($path // '/Users')
-        . "?$query");
-    return join ' ', map { $name_of{ $_->{id} } // $_->{id} }
-        @{ $answer->{json}{Resources} // [] };
-}
-
-
-sub finds {
-    my ($filter, $expected) = @_;
-    is(join(' ', sort split ' ', names('count=100&filter='
-        . TestScim::escape($filter))), $expected, "... finds $expected");
-}
-
-
-sub bad_filter {
-    my ($filter) = @_;
-    return $stack->answers('refused: ' . substr($filter, 0, 60), 400,
-        ['invalidFilter'], 'GET', '/Users?filter='
-        . TestScim::escape($filter));
-}
-
-
-my $ann = make('ann', title => 'Lead', externalId => 'abc', name => {
-    familyName => 'Zimmer', givenName => 'Ann' }, emails => [
-    { value => 'ann@x', type => 'home' }, { value => 'ann@work',
-    type => 'work', primary => $true } ], $enterprise => {
-    department => 'D', manager => { value => 'boss' } });
-my $bob = make('Bob', name => { familyName => 'adams' }, active => $false,
-    emails => [ { value => 'bob@x', type => 'work' } ], nickName => 'B');
-my $cid = make('cid', title => 'Chief', externalId => 'ABC',
-    name => { familyName => 'Miller' }, phoneNumbers => [ { value =>
-    '+49 1', type => 'mobile' } ]);
-my $dee = make("d\x{e9}e \"q\" \\ \x{1f600}", title => 'lead');
-$name_of{$dee} = 'dee';
-my $group = $stack->group('Team', $ann, $bob);
+my ($ann, $bob, $cid, $dee, $group) = start_people();
 
 # sorting
 is(names('sortBy=userName'), 'ann Bob cid dee', '... in any case of letters');
@@ -76,7 +24,7 @@ is(names('sortBy=name.familyName&sortOrder=descending'), 'dee ann cid Bob',
     '... and first');
 is(names('sortBy=emails'), 'ann Bob cid dee', '... by the primary one');
 my $eva = make('eva', emails => [ { value => 'zz@x' }, { value => 'aa@x',
-    primary => $true } ]);
+    primary => JSON::PP::true } ]);
 is(names('sortBy=emails'), 'eva ann Bob cid dee', '... not by the first');
 is(names('sortBy=emails&sortOrder=descending&count=3'), 'cid dee Bob',
     '... backwards, who has none first');
@@ -229,7 +177,8 @@ is_deeply([ map { join ' ', sort keys %$_ } @{ $stack->must('scim', 'GET',
     [ ('id schemas userName') x 2 ], 'a walk may be shown in another way');
 is_deeply([ @{ $stack->must('scim', 'GET', '/ServiceProviderConfig')
     ->{pagination} }{qw(cursor index defaultPaginationMethod)} ],
-    [ $true, $true, 'index' ], 'which is what ServiceProviderConfig says');
+    [ JSON::PP::true, JSON::PP::true, 'index' ],
+    'which is what ServiceProviderConfig says');
 $stack->done;
 
 
