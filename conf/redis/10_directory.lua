@@ -1,7 +1,7 @@
 -- The directory: users, groups, memberships.
 
 local HEADER = 47      -- bytes before the document, see scim_record.h
-local version_of, index_key, async_key, push_entry, push_entries -- below
+local version_of, index_key, async_key, has_extra, push_entries -- below
 
 do -- a scope of its own: a chunk holds 200 local names at most
 
@@ -556,12 +556,17 @@ end
 local PUSHED_MAX = 10000
 local PUSHED_USER = 10 -- what one of a user's groups counts
 
+-- A user's record says whether there are groups to be told.
+function has_extra(kind, record, extra)
+    return extra == '1'
+        and (kind ~= 'user' or string.sub(record, HEADER, HEADER) == '1')
+end
+
 -- <id> <record> <extra total> <n> string...
-function push_entry(c, kind, id, record, extra, out)
+local function push_entry(c, kind, id, record, extra, out)
     out[#out + 1] = id
     out[#out + 1] = record
-    if extra ~= '1' or (kind == 'user' and string.sub(record, 47, 47) ~= '1')
-    then
+    if not has_extra(kind, record, extra) then
         out[#out + 1] = 0
         out[#out + 1] = 0
     elseif kind == 'user' then

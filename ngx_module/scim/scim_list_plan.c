@@ -1,7 +1,6 @@
 #include "scim_list.h"
 
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,8 +96,8 @@ scim_plan_is_scan(const scim_plan_t *plan)
 static const char *
 named_attribute(const scim_filter_t *filter, char *name, size_t size)
 {
+    size_t                  len;
     const scim_attribute_t *sub = filter->sub;
-    int                     len;
 
     if (filter->extension || filter->attribute == NULL) {
         return NULL;
@@ -106,9 +105,16 @@ named_attribute(const scim_filter_t *filter, char *name, size_t size)
     if (sub == NULL && filter->attribute->type == SCIM_COMPLEX) {
         sub = scim_attribute_sub(filter->attribute, "value", 5);
     }
-    len = snprintf(name, size, "%s%s%s", filter->attribute->name,
-        sub ? "." : "", sub ? sub->name : "");
-    return len > 0 && (size_t) len < size ? name : NULL;
+    len = filter->attribute->name_len;
+    if (len + (sub ? 1 + sub->name_len : 0) >= size) {
+        return NULL;
+    }
+    memcpy(name, filter->attribute->name, len + 1);
+    if (sub) {
+        name[len] = '.';
+        memcpy(name + len + 1, sub->name, sub->name_len + 1);
+    }
+    return name;
 }
 
 
