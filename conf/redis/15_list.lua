@@ -140,18 +140,19 @@ register('find', function(keys, args)
     local kind, value = args[4], args[6]
     local members = call('ZRANGEBYLEX', index_key(c, kind, args[5]),
         '[' .. value .. '\0', '(' .. value .. '\1', 'LIMIT', '0', args[7])
-    if #members == 0 then
+    if #members == 1 then
+        local id = id_of(members[1])
+        local record = call('GET', c.prefix .. kind .. ':' .. id)
+        if record and not has_extra(kind, record, args[8]) then
+            return { 'OK', 1, id, record, 0, 0 } -- a table that never grows
+        end
+    elseif #members == 0 then
         local known, failed = begin(keys, args)
         return known and { 'OK', 0 } or failed
     elseif #members == tonumber(args[7]) then
         return { 'MANY' }
     end
     local out = { 'OK', 0 }
-    local id = id_of(members[1])
-    local record = #members == 1 and call('GET', c.prefix .. kind .. ':' .. id)
-    if record and not has_extra(kind, record, args[8]) then
-        return { 'OK', 1, id, record, 0, 0 } -- a table that never grows
-    end
     out[2] = push_entries(c, kind, ids_of(members, 'index'), args[8], out)
     return out
 end, { 'no-writes' })
