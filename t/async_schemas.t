@@ -55,6 +55,11 @@ like(TestScim::slurp("$stack->{dir}/sidecar-1.log"),
 # an edge that does not know the extension
 my $shown = $stack->must('scim', 'GET', "/Users/$ann");
 ok(!$shown->{$badge}, 'an edge without the schemas does not show it');
+my $badged = '/Users?filter=' . TestScim::escape("schemas eq \"$badge\"");
+is($stack->must('scim', 'GET', $badged)->{totalResults}, 0,
+    '... nor does a filter find it there');
+is($edge->must('scim', 'GET', $badged)->{totalResults}, 1,
+    '... as it does elsewhere');
 $stack->patch("/Users/$ann", { op => 'replace', path => 'title',
     value => 'Boss' });
 is($edge->must('scim', 'GET', "/Users/$ann")->{$badge}{number}, 7,
